@@ -1,0 +1,83 @@
+"""Lithify turns a fixed, labelled dataset into a model that is trained once and never changes.
+
+    import lithify as lf
+
+    snap = lf.snapshot("mail/")                     # frozen, split, named by content
+    model = lf.train(snap, budget="10m")            # resumes by itself; returns the sealed model
+    model.predict(["new.eml"])
+    model.explain("new.eml")
+    lf.evaluate(model, snap).report("report.html")
+    lf.open("spam-3f9a1c2b7d10.lith", verify=True)  # raises lf.errors.LithifyError when anything is wrong
+
+Nothing below loads before it is used (PEP 562), so importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lithify import errors
+    from lithify.api import diff, evaluate, open, snapshot, train, verify, withdraw
+    from lithify.data.snapshot import Snapshot
+    from lithify.evaluation.evaluate import Evaluation
+    from lithify.model.explain import Explanation
+    from lithify.model.model import Model
+    from lithify.model.prediction import Prediction
+
+    __version__: str
+
+__all__ = [
+    "Evaluation",
+    "Explanation",
+    "Model",
+    "Prediction",
+    "Snapshot",
+    "__version__",
+    "diff",
+    "errors",
+    "evaluate",
+    "open",
+    "snapshot",
+    "train",
+    "verify",
+    "withdraw",
+]
+
+_VERBS = ("diff", "evaluate", "open", "snapshot", "train", "verify", "withdraw")
+_HOMES = dict.fromkeys(_VERBS, "lithify.api") | {
+    "Evaluation": "lithify.evaluation.evaluate",
+    "Explanation": "lithify.model.explain",
+    "Model": "lithify.model.model",
+    "Prediction": "lithify.model.prediction",
+    "Snapshot": "lithify.data.snapshot",
+}
+
+
+def __getattr__(name: str) -> Any:
+    found: Any
+    if name == "errors":
+        found = import_module("lithify.errors")
+    elif name == "__version__":
+        found = _version()
+    elif name in _HOMES:
+        found = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    """The installed version; a source tree that was never installed does not know its own."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("lithify")
+    except PackageNotFoundError:
+        return "0+unknown"

@@ -1,0 +1,402 @@
+"""The verbs, as plain functions: what ``import lithify`` offers and what every command calls.
+
+A THING is an existing path, a digest or at least 8 hex digits of one, or a name. The rooms that a verb needs load when
+it is called, so that reading a single model stays quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lithify.errors import GoldenMismatch, NotFound, UsageError
+from lithify.progress import Reporter, silent
+
+if TYPE_CHECKING:
+    from lithify.data.snapshot import Difference, Snapshot
+    from lithify.data.source import Source
+    from lithify.data.withdrawal import Withdrawal
+    from lithify.evaluation.evaluate import Evaluation
+    from lithify.model.model import Model
+    from lithify.recipe import Recipe
+    from lithify.store.home import Home
+    from lithify.training.run import Outcome, Settings
+
+    Place = Home | Path | str | None
+    Data = Snapshot | Path | str
+
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_DURATION = re.compile(r"(?=.)(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+SUFFIX = ".lith"
+
+
+def duration(text: str | float | None) -> float | None:
+    """Seconds of ``90s``, ``10m``, ``1h30m``, ``2d``, or of a plain number; None stays None.
+
+    Raises ``UsageError`` for anything else, and for zero.
+
+    >>> duration("90s"), duration("10m"), duration("1h30m"), duration("45"), duration(2.5)
+    (90.0, 600.0, 5400.0, 45.0, 2.5)
+    """
+    if text is None:
+        return None
+    found = _DURATION.fullmatch(str(text).strip().lower().replace(" ", ""))
+    seconds = sum(float(n) * unit for n, unit in zip(found.groups(), _UNITS.values(), strict=True) if n) if found else 0
+    if not seconds:
+        raise UsageError("Not a length of time.", expected="such as 90s, 10m or 1h30m", found=repr(text))
+    return seconds
+
+
+def open_home(home: Place = None) -> Home:
+    """A home that is open already, or the one in that folder; without one, ``LITHIFY_HOME`` or the platform's."""
+    from lithify.store import home as homes
+
+    return home if isinstance(home, homes.Home) else homes.open_home(home)
+
+
+def snapshot(
+    data: Path | str,
+    *,
+    name: str | None = None,
+    parent: Data | None = None,
+    split: str | None = None,
+    strict: bool = False,
+    kind: str | None = None,
+    label: str | None = None,
+    text: str | None = None,
+    time: str | None = None,
+    group: str | None = None,
+    home: Place = None,
+    report: Reporter = silent,
+) -> Snapshot:
+    """Freezes data into a snapshot: read, grouped, split, named by its content.
+
+    Parameters
+    ----------
+    data : path
+        A maildir, an mbox, a folder with one sub-folder per label, files with an index, an archive of any of these,
+        or a CSV, TSV or JSON lines file.
+    name : str, optional
+        A name for it in the home.
+    parent : Snapshot or THING, optional
+        Its rows and their sides are kept; what it lacks becomes a new generation.
+    split : str, optional
+        ``time``, ``hash``, ``group:FIELD`` or ``given:FIELD``; ``auto``, the default, is by time where that is possible.
+    strict : bool
+        Whether one quarantined row is an error.
+    kind : "mail" or "text", optional
+        What the rows are, where that cannot be seen.
+    label, text, time, group : str, optional
+        Columns of a table; ``label`` also labels a collection that has no labels, ``group`` also names a header field.
+    home : path, optional
+    report : callable, optional
+        Told how far the work is; see :mod:`lithify.progress`.
+    """
+    from lithify.data import snapshotting
+
+    opened = open_home(home)
+    rule, _, field = (split or "auto").partition(":")
+    older = None if parent is None else find_snapshot(opened, parent)
+    source = _source(data, rule, field, kind=kind, label=label, text=text, time=time, group=group)
+    return snapshotting.snapshot(source, opened, name=name, parent=older, rule=rule, strict=strict, report=report)
+
+
+def _source(data: Path | str, rule: str, field: str, **asked: str | None) -> Source:
+    from lithify.data.open import open_source
+
+    if rule not in ("auto", "time", "hash", "group", "given"):
+        raise UsageError("Unknown split.", expected="time, hash, group:FIELD or given:FIELD", found=rule)
+    if bool(field) != (rule in ("group", "given")):
+        raise UsageError(f"The split {rule!r} {'takes no' if field else 'needs a'} field.", expected="such as group:list")
+    if rule == "group":
+        if asked["group"] not in (None, field):
+            raise UsageError("--group and --split name two different fields.", found=f"{asked['group']} and {field}")
+        asked["group"] = field
+    given = {"side": field} if rule == "given" else {}
+    return open_source(data, **asked, **given)
+
+
+def diff(old: Data, new: Data, *, home: Place = None) -> Difference:
+    """Rows added, removed, relabelled and moved to another side between two snapshots."""
+    from lithify.data import snapshot as snapshots
+
+    opened = open_home(home)
+    return snapshots.diff(find_snapshot(opened, old), find_snapshot(opened, new))
+
+
+def withdraw(
+    snapshot: Data, keys: Iterable[str], *, erase: bool = False, home: Place = None, report: Reporter = silent
+) -> Withdrawal:
+    """Makes a snapshot without some rows, and lists the models that were trained on them.
+
+    Parameters
+    ----------
+    snapshot : Snapshot or THING
+    keys : iterable of str
+        Keys of rows, or at least 8 hex digits of each.
+    erase : bool
+        Whether to erase the content of the rows from the home, for good; models trained on them stay, and can no
+        longer be rebuilt.
+    """
+    from lithify.data import withdrawal
+
+    opened = open_home(home)
+    return withdrawal.withdraw(opened, find_snapshot(opened, snapshot), list(keys), erase=erase, report=report)
+
+
+def train(
+    data: Data,
+    *,
+    recipe: Recipe | Mapping[str, Any] | Path | str | None = None,
+    learner: str | None = None,
+    quality: str | None = None,
+    budget: str | float | None = None,
+    set: Mapping[str, Any] | Iterable[str] = (),
+    session: str | float | None = None,
+    checkpoint_every: int | None = None,
+    threads: int | None = None,
+    new: bool = False,
+    out: Path | str | None = None,
+    home: Place = None,
+    report: Reporter = silent,
+    **asked: Any,
+) -> Model:
+    """Trains a model, goes on with an unfinished run of the same, or returns the model that was trained.
+
+    Parameters
+    ----------
+    data : Snapshot or THING or path
+        A path that holds data is made a snapshot first, with the options of :func:`snapshot` (``label=``, ``name=``,
+        ``split=`` ...).
+    recipe : path of a TOML file, mapping or Recipe, optional
+    learner, quality, budget : optional
+        Win over the recipe. ``budget`` is the time to aim for, such as ``"10m"``.
+    set : mapping or iterable of "key=value"
+        Single values; win over all else.
+    session : str or float, optional
+        Time after which to stop cleanly.
+    checkpoint_every, threads : int, optional
+    new : bool
+        Leave an unfinished run of the same data that differs, and start another.
+    out : path, optional
+        Where to write the model file too; it is in the home in any case.
+
+    Raises
+    ------
+    SessionEnded
+        The session ended before the run; call again to go on.
+    RunChanged
+        Data, recipe or engine changed under an unfinished run.
+    """
+    wanted = make_recipe(recipe, learner=learner, quality=quality, budget=budget, assignments=_assignments(set))
+    opened = open_home(home)
+    frozen = find_or_make(opened, data, report=report, **asked)
+    settings = make_settings(threads, session, checkpoint_every)
+    model = run(opened, frozen, wanted, source_name(opened, data), settings, new=new, report=report).model
+    return model if out is None else write_model(model, Path(out))
+
+
+def make_recipe(
+    recipe: Recipe | Mapping[str, Any] | Path | str | None,
+    *,
+    learner: str | None = None,
+    quality: str | None = None,
+    budget: str | float | None = None,
+    assignments: Iterable[str] = (),
+) -> Recipe:
+    """The recipe that was asked for; ``RecipeError`` for what it cannot hold."""
+    from lithify import recipe as recipes
+
+    if isinstance(recipe, recipes.Recipe):
+        recipe = {name: value for name, value in vars(recipe).items() if name != "params"} | (
+            {recipe.learner: dict(recipe.params)} if recipe.params else {}
+        )
+    document = dict(recipes.load(Path(recipe)) if isinstance(recipe, (str, Path)) else recipe or {})
+    single = {"learner": learner, "quality": quality, "budget": duration(budget)}
+    document |= {name: value for name, value in single.items() if value is not None}
+    return recipes.parse(document, assignments)
+
+
+def make_settings(
+    threads: int | None = None, session: str | float | None = None, checkpoint_every: int | None = None
+) -> Settings:
+    """How to run; ``UsageError`` for what cannot be meant."""
+    from lithify.training.run import Settings
+
+    for name, value in (("threads", threads), ("checkpoint-every", checkpoint_every)):
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} must be at least 1.", found=str(value))
+    return Settings(threads=threads, session=duration(session), checkpoint_every=checkpoint_every)
+
+
+def run(
+    home: Home, snapshot: Snapshot, recipe: Recipe, source: str, settings: Settings, *, new: bool, report: Reporter
+) -> Outcome:
+    """:func:`train`, with everything found out already; says more than the model."""
+    from lithify.training import run as runs
+
+    return runs.train(home, snapshot, recipe, source=source, settings=settings, new=new, report=report)
+
+
+def open(thing: Path | str, *, verify: bool = False, home: Place = None) -> Model:
+    """Opens a sealed model; runs no code from it.
+
+    Parameters
+    ----------
+    thing : path or THING
+        The file, or the digest of a model in the home.
+    verify : bool
+        Whether to score the golden inputs too.
+
+    Raises
+    ------
+    LithifyError
+        When anything is wrong: ``NotFound``, ``MalformedContainer``, ``IntegrityError``, ``NewerFormat``,
+        ``GoldenMismatch``.
+    """
+    from lithify.model.model import open_model
+
+    if Path(thing).expanduser().exists() or str(thing).endswith(SUFFIX):
+        return open_model(Path(thing).expanduser(), verify=verify)
+    opened = open_home(home)
+    return open_model(opened.blobs.path(opened.catalog.resolve(str(thing), "model")), verify=verify)
+
+
+def evaluate(
+    model: Model | Path | str,
+    data: Data,
+    split: str = "test",
+    *,
+    home: Place = None,
+    report: Reporter = silent,
+    **asked: Any,
+) -> Evaluation:
+    """Measures a model on one split of a snapshot, and counts the look.
+
+    Parameters
+    ----------
+    model : Model or path or THING
+    data : Snapshot or path or THING
+    split : "test", "validation" or "train"
+    """
+    from lithify.data.snapshot import Snapshot
+    from lithify.evaluation import evaluate as evaluation
+
+    opened = data.home if isinstance(data, Snapshot) and home is None else open_home(home)
+    sealed = open(model, home=opened) if isinstance(model, (str, Path)) else model
+    frozen = find_or_make(opened, data, report=report, **asked)
+    looks = opened.catalog.looks(frozen.digest, split) + 1
+    found = evaluation.evaluate(sealed, frozen, split, looks=looks)
+    opened.catalog.look(frozen.digest, split, sealed.digest)
+    opened.catalog.add_evaluation(sealed.digest, frozen.digest, split, found.metrics)
+    return found
+
+
+def verify(
+    model: Model | Path | str, *, rebuild: bool = False, home: Place = None, report: Reporter = silent
+) -> Model:
+    """Checks a model's seal, structure and golden predictions; with ``rebuild`` trains it again and compares the bytes.
+
+    Raises ``GoldenMismatch`` when it is not what it says, and whatever :func:`open` raises.
+    """
+    sealed = open(model, home=home) if isinstance(model, (str, Path)) else model
+    sealed.verify()
+    if rebuild:
+        from lithify import canon
+        from lithify.training import run as runs
+
+        again = canon.digest(runs.rebuild(open_home(home), sealed, report=report))
+        if again != sealed.digest:
+            raise GoldenMismatch(
+                "Training again from the snapshot and the recipe gave another model.",
+                expected=sealed.digest,
+                found=again,
+                hint="The file was not made from that data by that recipe, or this machine computes other bits.",
+            )
+    return sealed
+
+
+def find_snapshot(home: Home, thing: Data) -> Snapshot:
+    """A snapshot as it is, or by digest or name."""
+    from lithify.data import snapshot as snapshots
+
+    return thing if isinstance(thing, snapshots.Snapshot) else snapshots.open_snapshot(home, str(thing))
+
+
+def find_or_make(home: Home, data: Data, *, report: Reporter = silent, **asked: Any) -> Snapshot:
+    """A snapshot as it is, of a path that holds data, or by digest or name; a path wins over a name."""
+    from lithify.data.snapshot import Snapshot
+
+    if isinstance(data, Snapshot):
+        return data
+    if isinstance(data, Path) or Path(data).expanduser().exists():
+        return snapshot(data, home=home, report=report, **asked)
+    try:
+        found = find_snapshot(home, data)
+    except NotFound as error:
+        raise NotFound(f"There is no path and no snapshot {data!r}.", hint=_near(data) or error.hint) from None
+    if given := sorted(name for name, value in asked.items() if value):
+        raise UsageError(
+            f"{data} is a snapshot: how it was read and split is settled.",
+            found=", ".join(f"--{name}" for name in given),
+            hint="Leave these options out, or give the data itself.",
+        )
+    return found
+
+
+def _near(data: str) -> str | None:
+    """What lies beside a path that is not there under nearly the same name."""
+    from lithify.data.open import open_source
+
+    if "/" in data or "." in data:
+        with contextlib.suppress(UsageError):
+            try:
+                open_source(data)
+            except NotFound as error:
+                return error.hint
+    return None
+
+
+def source_name(home: Home, data: Data) -> str:
+    """What an unfinished run is remembered by: the place of the data, the name or the digest of the snapshot."""
+    from lithify.data.snapshot import Snapshot
+
+    if isinstance(data, Snapshot):
+        return data.digest
+    if isinstance(data, Path) or Path(data).expanduser().exists():
+        return str(Path(data).expanduser().resolve())
+    return data if data in home.catalog.names() else home.catalog.resolve(data, "snapshot")
+
+
+def write_model(model: Model, out: Path) -> Model:
+    """Writes a model's bytes to a file, whole or not at all, and opens that."""
+    from lithify.model.model import open_model
+    from lithify.store.blobs import write_atomic
+
+    path = check_out(out)
+    if not (path.exists() and path.read_bytes() == model.data):
+        write_atomic(path, bytes(model.data), 0o644)
+    return open_model(path)
+
+
+def check_out(out: Path) -> Path:
+    """The place of a file to be written; ``NotFound`` or ``UsageError`` when it cannot be one."""
+    path = out.expanduser().absolute()
+    if not path.parent.is_dir():
+        raise NotFound(f"There is no folder {path.parent} to write to.", hint="Make it first.")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", expected="the name of a file")
+    return path
+
+
+def _assignments(values: Mapping[str, Any] | Iterable[str]) -> list[str]:
+    from json import dumps
+
+    if isinstance(values, str):
+        return [values]
+    if not isinstance(values, Mapping):
+        return list(values)
+    return [f"{key}={value if isinstance(value, str) else dumps(value)}" for key, value in values.items()]

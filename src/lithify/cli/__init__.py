@@ -1,0 +1,13 @@
+"""The command line: parse, call one function of :mod:`lithify.api`, print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns its exit status."""
+    from lithify.cli.app import run
+
+    return run(sys.argv[1:] if arguments is None else arguments)

@@ -1,0 +1,156 @@
+"""Commands about data: snapshot, diff, withdraw."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lithify.cli import options as o
+from lithify.cli.output import Terminal, count, moment, plain, short
+from lithify.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from lithify.data.snapshot import Snapshot
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this file."""
+    app.command(epilog="Example: lithify snapshot mail/ --name inbox")(snapshot)
+    app.command(epilog="Example: lithify diff inbox-2023 inbox-2024")(diff)
+    app.command(epilog="Example: lithify withdraw inbox 3f9a1c2b7d10 --erase")(withdraw)
+
+
+def snapshot(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A folder, mailbox, archive or table.")],
+    label: o.Label = None,
+    text: o.Text = None,
+    time: o.Time = None,
+    group: o.Group = None,
+    kind: o.Kind = None,
+    name: o.Name = None,
+    parent: o.Parent = None,
+    split: o.Split = "auto",
+    strict: o.Strict = False,
+    as_json: o.Json = False,
+    home: o.HomeFolder = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Freeze data into a snapshot: split, named by its content.
+
+    DATA is a maildir, an mbox, a folder with one sub-folder per label, files with an index, a tar or zip of any of
+    these, or a CSV, TSV or JSON lines file. Your files are only read.
+    """
+    from lithify import api
+
+    terminal = Terminal(as_json=as_json, quiet=quiet)
+    asked = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
+    with Progress(quiet=quiet, width=terminal.width) as report:
+        made = api.snapshot(
+            data, name=name, parent=parent, split=split, strict=strict, home=home, report=report, **asked
+        )
+    terminal.document(snapshot_document(made))
+    describe(terminal, made)
+    terminal.say()
+    terminal.paragraph(f"Next: lithify train {name or short(made.digest)}")
+
+
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A snapshot.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Another one.")],
+    as_json: o.Json = False,
+    home: o.HomeFolder = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Show which rows were added, removed, relabelled or moved."""
+    from lithify import api
+
+    terminal = Terminal(as_json=as_json, quiet=quiet)
+    found = api.diff(old, new, home=home)
+    terminal.document(found.to_json())
+    for what, keys in vars(found).items():
+        terminal.say(f"{what:<11}{count(len(keys), 'row'):>12}")
+        for key in keys[:10]:
+            terminal.say(f"  {key[:16]}")
+        if len(keys) > 10:
+            terminal.say(f"  and {len(keys) - 10:,} more; --json lists all")
+
+
+def withdraw(
+    snapshot: Annotated[str, typer.Argument(metavar="SNAP", help="A snapshot.")],
+    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys of rows, at least 8 digits of each.")],
+    erase: Annotated[bool, typer.Option("--erase", help="Erase their content from the home for good.")] = False,
+    as_json: o.Json = False,
+    home: o.HomeFolder = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """Make a snapshot without some rows, and list the models trained on them.
+
+    Models are not changed by it: train again on the new snapshot to have one without these rows.
+    """
+    from lithify import api
+
+    terminal = Terminal(as_json=as_json, quiet=quiet)
+    with Progress(quiet=quiet, width=terminal.width) as report:
+        done = api.withdraw(snapshot, keys, erase=erase, home=home, report=report)
+    terminal.document(done.to_json())
+    terminal.say(f"Withdrew {count(len(done.keys), 'row')}: the snapshot without them is {short(done.snapshot.digest)}.")
+    if erase:
+        terminal.paragraph("Their content is erased from this home, with every snapshot and cache that held it.")
+    if done.models:
+        terminal.paragraph(f"Trained on them: {', '.join(short(model) for model in done.models)}.")
+        if erase:
+            terminal.paragraph("These models still predict; to rebuild them is no longer possible.")
+    terminal.say()
+    terminal.paragraph(f"Next: lithify train {short(done.snapshot.digest)}")
+
+
+def snapshot_document(snap: Snapshot) -> dict[str, Any]:
+    """A snapshot as ``--json`` prints it."""
+    return {"snapshot": snap.digest, "names": snap.home.catalog.names_of(snap.digest), "manifest": snap.manifest}
+
+
+def describe(terminal: Terminal, snap: Snapshot, quarantined: bool = True) -> None:
+    """A snapshot in some lines: rows, split and why, copies, near-duplicates, quarantine."""
+    m = snap.manifest
+    names = snap.home.catalog.names_of(snap.digest)
+    terminal.say(terminal.style(f"Snapshot {short(snap.digest)}", "bold") + (f"  ({', '.join(names)})" if names else ""))
+    sides: dict[str, dict[str, int]] = m["split"]["counts"]
+    total = {label: sum(side.get(label, 0) for side in sides.values()) for label in snap.labels}
+    counts = ", ".join(f"{rows:,} {plain(label)}" for label, rows in list(total.items())[:8])
+    terminal.facts(_facts(m, counts, snap))
+    shown = snap.labels[:6]
+    rows = [
+        [f"  {side}", *(f"{found.get(label, 0):,}" for label in shown)]
+        for side, found in sides.items()
+        if side != "excluded" or sum(found.values())
+    ]
+    terminal.table(rows, range(1, len(shown) + 1), ["  rows", *map(plain, shown)])
+    if quarantined and m["quarantine"]:
+        terminal.say(f"  quarantine list: lithify show {names[0] if names else short(snap.digest)}")
+
+
+def _facts(m: dict[str, Any], counts: str, snap: Snapshot) -> list[tuple[str, str]]:
+    facts = [("rows", f"{m['rows']['count']:,} of {m['kind']} ({counts})")]
+    if m["period"]:
+        facts.append(("period", f"{moment(m['period'][0])[:10]} to {moment(m['period'][1])[:10]}"))
+    facts.append(("split", f"by {m['split']['rule']}: {m['split']['reason']}"))
+    groups = m["groups"]
+    if groups["near_duplicate_groups"]:
+        facts.append(
+            ("near-duplicates", f"{groups['rows_in_them']:,} rows in {count(groups['near_duplicate_groups'], 'group')}")
+        )
+    excluded = sum(m["split"]["counts"].get("excluded", {}).values())
+    if excluded:
+        facts.append(("left out", f"{count(excluded, 'later copy', 'later copies')} of earlier rows"))
+    if m["copies"]:
+        facts.append(("copies", f"{count(m['copies'], 'exact copy', 'exact copies')} counted once"))
+    if m["truncated"]:
+        facts.append(("cut", f"{count(m['truncated'], 'row')} read up to the limit of 512 KiB"))
+    if m.get("relabelled"):
+        facts.append(("relabelled", count(m["relabelled"], "row")))
+    if m["parent"]:
+        facts.append(("parent", f"{short(m['parent'])}, now {count(len(m['generations']), 'generation')}"))
+    reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in m["quarantine"].items())
+    facts.append(("quarantine", reasons or "none"))
+    return facts

@@ -1,0 +1,76 @@
+"""Figures of a model in a terminal: each with its interval and what it was measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lithify.cli.output import Terminal
+
+if TYPE_CHECKING:
+    from lithify.evaluation.evaluate import Evaluation
+    from lithify.model.model import Model
+
+TWO = ("missed_at_1_per_1000", "missed_at_1_per_100", "one_minus_roca_percent", "accuracy", "calibration_error")
+MANY = ("accuracy", "balanced_accuracy", "auc", "calibration_error")
+
+
+def figures(terminal: Terminal, model: Model, measured: Mapping[str, Mapping[str, Any]]) -> None:
+    """The figures sealed into a model that say most."""
+    from lithify.evaluation import words
+    from lithify.metrics import METRICS
+
+    data, rows = model.card["data"], model.card["test"]["rows"]
+    terminal.title("Measured on rows it has never seen")
+    names = TWO if len(model.labels) == 2 else MANY
+    labels = positive_last(model)
+    terminal.table(
+        [
+            [
+                f"  {metric.titled(labels)}",
+                words.figure(measured[metric.name]["value"], metric.unit),
+                words.interval(measured[metric.name]["low"], measured[metric.name]["high"], metric.unit),
+            ]
+            for metric in METRICS
+            if metric.name in names and metric.name in measured
+        ],
+        right=[1],
+        head=["", "", "95 % interval"],
+    )
+    sides = data["split"]["counts"]["test"]
+    each = ", ".join(f"{count:,} {label}" for label, count in sides.items())
+    terminal.paragraph(f"{rows:,} test rows ({each}), split by {data['split']['rule']}: {data['split']['reason']}.", "  ")
+
+
+def positive_last(model: Model) -> tuple[str, ...]:
+    """The labels in the order that titles of figures expect."""
+    labels = model.labels
+    return labels[::-1] if len(labels) == 2 and model.spam == labels[0] else labels
+
+
+def cutoffs(terminal: Terminal, model: Model) -> None:
+    """The sealed cut-offs and what the ham shows of them."""
+    found = model.cutoffs
+    if found is None:
+        return
+    terminal.title(f"The cut-off, for a ham loss of {100 * found['budget']:g} %")
+    band = f"spam from {found['spam']:.4f}" + (
+        f", unsure from {found['unsure']:.4f}" if found["unsure"] < found["spam"] else ", no unsure band"
+    )
+    terminal.paragraph(f"Probability of {model.spam}: {band}.", "  ")
+    for sentence in found["text"]:
+        terminal.paragraph(sentence, "  ")
+
+
+def evaluation_table(terminal: Terminal, found: Evaluation) -> None:
+    """All figures of an evaluation, the answer in words first, then what it was measured on."""
+    from lithify.evaluation.summary import measured_on, summary
+
+    for sentence in summary(found):
+        terminal.paragraph(sentence)
+    terminal.say()
+    lines = [[row.name, row.value, row.interval] for row in found.table()]
+    terminal.table(lines, right=[1], head=["figure", "value", "95 % interval"])
+    terminal.say()
+    for sentence in measured_on(found):
+        terminal.paragraph(sentence)

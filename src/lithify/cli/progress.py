@@ -1,0 +1,165 @@
+"""How far long work is: one live line in a terminal, an occasional plain line elsewhere, nothing when quiet.
+
+Nothing but notes shows during the first moments, so quick work leaves no trace of a progress bar.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from lithify.cli.output import plain, wrap
+from lithify.progress import Update
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+PATIENCE = 0.7
+"""Seconds before the live line shows."""
+INTERVAL = 10.0
+"""Seconds between plain lines where there is no terminal."""
+_OURS = ("part", "rate", "left", "checkpoint")
+
+
+class Progress:
+    """A reporter for :mod:`lithify.progress`, to be used as a context manager.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing at all.
+    width : int
+        Columns for notes.
+    notes : bool
+        Whether lines that stay on the screen are shown.
+    """
+
+    def __init__(
+        self, *, quiet: bool = False, width: int = 80, notes: bool = True, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._quiet = quiet
+        self._width = width
+        self._notes = notes
+        self._clock = clock
+        self._stream: IO[str] = sys.stderr
+        self._tty = self._stream.isatty()
+        self._began = self._last = clock()
+        self._stage_began = self._began
+        self._update: Update | None = None
+        self._live: Live | None = None
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> Self:
+        self._began = self._last = self._stage_began = self._clock()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def __call__(self, update: Update) -> None:
+        """Takes one word on how far the work is."""
+        if self._quiet:
+            return
+        if self._update is None or update.stage != self._update.stage:
+            self._stage_began = self._clock()
+        self._update = update
+        if update.note and self._notes:
+            self._keep(update.note)
+        now = self._clock()
+        if self._tty:
+            self._show(now)
+        elif update.done and now - self._last >= INTERVAL:
+            self._last = now
+            self._write(line(update, now - self._stage_began))
+
+    def _keep(self, note: str) -> None:
+        text = wrap(plain(note), self._width)
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.console.print(Text(text), soft_wrap=True)
+        else:
+            self._write(text)
+
+    def _show(self, now: float) -> None:
+        if self._live is None:
+            if now - self._began < PATIENCE:
+                return
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=self._stream, highlight=False)
+            self._live = Live(get_renderable=self._render, console=console, transient=True, refresh_per_second=8)
+            self._live.start()
+
+    def _render(self) -> Any:
+        """The live line, at most one terminal line long."""
+        from rich.spinner import Spinner
+        from rich.text import Text
+
+        if self._update is None:
+            return Text("")
+        text = line(self._update, self._clock() - self._stage_began, bar=16)
+        return Spinner("dots", Text(text, no_wrap=True, overflow="ellipsis"))
+
+    def _write(self, text: str) -> None:
+        sys.stdout.flush()
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def line(update: Update, seconds: float, bar: int = 0) -> str:
+    """One line: stage, done and total, rate, time left, figures, last checkpoint.
+
+    >>> line(Update("training", 40, 160, {"rate": 8.0, "left": 15.0, "loss": 0.31, "checkpoint": 32}), 5.0)
+    'training 40/160, 8.0/s, 15 s left, loss 0.31, checkpoint at 32'
+    """
+    facts = update.facts
+    parts = [_stage(update, bar)]
+    rate = facts.get("rate") or (update.done / seconds if update.done and seconds >= 1.0 else None)
+    if rate:
+        parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+    left = facts.get("left")
+    if left is None and rate and update.total:
+        left = (update.total - update.done) / rate
+    if left is not None and left >= 0.5:
+        parts.append(f"{span(left)} left")
+    parts += [f"{name} {value:.4g}" for name, value in facts.items() if name not in _OURS]
+    if "checkpoint" in facts:
+        parts.append(f"checkpoint at {facts['checkpoint']:,}")
+    return ", ".join(parts)
+
+
+def _stage(update: Update, bar: int) -> str:
+    part = update.facts.get("part")
+    name = update.stage if part in (None, "model") else f"{update.stage} ({part})"
+    if not update.total:
+        return f"{name} {update.done:,}" if update.done else name
+    full = round(bar * min(1.0, update.done / update.total))
+    drawn = f" {'━' * full}{'╌' * (bar - full)}" if bar else ""
+    return f"{name}{drawn} {update.done:,}/{update.total:,}"
+
+
+def span(seconds: float) -> str:
+    """A length of time in words of two units at most.
+
+    >>> span(0.42), span(12), span(75), span(4000)
+    ('0.4 s', '12 s', '1 min 15 s', '1 h 7 min')
+    """
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"

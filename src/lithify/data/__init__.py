@@ -1,0 +1,1 @@
+"""Where rows come from, and the snapshots they are frozen into."""

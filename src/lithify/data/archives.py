@@ -1,0 +1,217 @@
+"""Tar and zip archives, read member by member without unpacking to the disk.
+
+An archive may come from anywhere, so nothing in it is believed: names that point outside, devices, links to elsewhere
+and bombs are refused with ``UnsafeSource``; an archive that ends early raises ``DamagedSource``.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import stat
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Final, Self, cast
+
+from lithify.data.files import MAX_MEMBERS, Member, Members, too_many
+from lithify.data.schema import Problem
+from lithify.data.streams import BROKEN, Budget, Guard, damaged, open_decompressed, shown
+from lithify.errors import UnknownSource, UnsafeSource
+
+_MAX_EXTENSION: Final = 1 << 20
+"""Long names and other extended headers of a tar are read into memory: never more than this."""
+_EXTENSIONS: Final = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+_MAX_PADDING: Final = 16 << 20
+_TAR_BROKEN: Final = (tarfile.TarError, *BROKEN)
+_ZIP_BROKEN: Final = (zipfile.BadZipFile, NotImplementedError, ValueError, *BROKEN)
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether the (decompressed) bytes begin with a tar header, or are an empty tar.
+
+    >>> is_tar(b"Subject: hello")
+    False
+    """
+    try:
+        tarfile.TarInfo.frombuf(head[:512], "utf-8", "surrogateescape")
+    except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+        return len(head) >= 512
+    except tarfile.TarError:
+        return False
+    return True
+
+
+def is_zip(head: bytes) -> bool:
+    r"""Whether the bytes begin like a zip archive, an empty one included.
+
+    >>> is_zip(b"PK\x03\x04...")
+    True
+    """
+    return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+
+class Tar(Members):
+    """The files of a tar, tar.gz, tar.xz or tar.bz2 in the order they lie in it."""
+
+    def __init__(self, path: Path, compression: str | None = None) -> None:
+        self.path = path
+        self.compression = compression
+        self.words = f"a tar.{compression} archive" if compression else "a tar archive"
+
+    def origin(self, name: str) -> str:
+        """How a member is named to a person."""
+        return shown(f"{self.path}:{name}")
+
+    def __iter__(self) -> Iterator[Member | Problem]:
+        with open_decompressed(self.path, self.compression) as stream:
+            try:
+                yield from self._members(stream)
+            except tarfile.TarError as error:
+                raise damaged(self.path) from error
+            except _CutShort as error:
+                raise damaged(self.path, str(error)) from error
+            _drain(stream)
+
+    def _members(self, stream: IO[bytes]) -> Iterator[Member | Problem]:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 16, tarinfo=_Header, errors="surrogateescape") as tar:
+            count = 0
+            while (info := tar.next()) is not None:
+                # The list of members is for random access, which a stream does not have; it would only grow.
+                cast(list[tarfile.TarInfo], tar.members).clear()  # type: ignore[attr-defined]
+                count += 1
+                if count > MAX_MEMBERS:
+                    raise too_many(self.path)
+                if (member := self._member(tar, info)) is not None:
+                    yield member
+
+    def _member(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> Member | Problem | None:
+        name = safe_name(self.path, info.name)
+        if info.isdir():
+            return None
+        if info.issym() or info.islnk():
+            folder = posixpath.dirname(name) if info.issym() else ""
+            return link_problem(self, name, folder, info.linkname)
+        if info.isdev():
+            raise _unsafe(self.path, name, "a device or pipe")
+        if not info.isreg():
+            return Problem(self.origin(name), "unreadable", "an unknown kind of member")
+        return Member(name, info.size, lambda: self._open(tar, info))
+
+    def _open(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+        file = cast(IO[bytes], tar.extractfile(info))
+        return cast(IO[bytes], Guard(file, self.path, None, _TAR_BROKEN))
+
+
+class Zip(Members):
+    """The files of a zip archive in the order of its directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.words = "a zip archive"
+
+    def origin(self, name: str) -> str:
+        """How a member is named to a person."""
+        return shown(f"{self.path}:{name}")
+
+    def __iter__(self) -> Iterator[Member | Problem]:
+        try:
+            archive = zipfile.ZipFile(self.path)
+        except _ZIP_BROKEN as error:
+            raise damaged(self.path) from error
+        with archive:
+            if len(archive.filelist) > MAX_MEMBERS:
+                raise too_many(self.path)
+            budget = Budget(self.path, self.path.stat().st_size)
+            for info in archive.filelist:
+                if (member := self._member(archive, info, budget)) is not None:
+                    yield member
+
+    def _member(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Member | Problem | None:
+        name = safe_name(self.path, info.filename.replace("\\", "/"))
+        mode = info.external_attr >> 16
+        if info.is_dir():
+            return None
+        if info.flag_bits & 1:
+            raise UnknownSource(
+                f"{shown(str(self.path))} is encrypted.",
+                expected="an archive without a password",
+                hint="Unpack it with its password and give the folder.",
+            )
+        if stat.S_ISLNK(mode):
+            target = self._open(archive, info, budget).read(4096)
+            return link_problem(self, name, posixpath.dirname(name), target.decode("utf-8", "surrogateescape"))
+        if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            raise _unsafe(self.path, name, "a device or pipe")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+            return Problem(self.origin(name), "unreadable", "an unknown compression method")
+        return Member(name, info.file_size, lambda: self._open(archive, info, budget))
+
+    def _open(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> IO[bytes]:
+        try:
+            file = archive.open(info)
+        except _ZIP_BROKEN as error:
+            raise damaged(self.path, f"member {shown(info.filename)} cannot be read") from error
+        return cast(IO[bytes], Guard(file, self.path, budget, _ZIP_BROKEN))
+
+
+class _CutShort(Exception):
+    """A tar header that is missing, cut or broken where one must be."""
+
+
+class _Header(tarfile.TarInfo):
+    """A tar header that never ends the archive quietly: only the zero block at its end does."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            info = super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise _CutShort("the end of the archive is missing" if not buf else "a broken header") from error
+        if info.size < 0 or (info.type in _EXTENSIONS and info.size > _MAX_EXTENSION):
+            raise _CutShort("a header with an impossible size")
+        return info
+
+
+def safe_name(path: Path, name: str) -> str:
+    """The normalised name of a member; raises ``UnsafeSource`` for one that leads outside of the archive.
+
+    >>> safe_name(Path("a.tar"), "./ham//1.txt")
+    'ham/1.txt'
+    """
+    plain = name.replace("\\", "/")
+    if plain.startswith("/") or ".." in plain.split("/") or "\0" in plain or plain[1:3] == ":/":
+        raise _unsafe(path, name, "a path that leads outside of the archive")
+    return posixpath.normpath(name)
+
+
+def link_problem(members: Members, name: str, folder: str, target: str) -> Problem:
+    """A link inside the archive is left out and said; one that leads outside raises ``UnsafeSource``."""
+    resolved = posixpath.normpath(posixpath.join(folder, target))
+    if resolved.startswith(("/", "../")) or resolved == "..":
+        raise _unsafe(members.path, name, "a link that leads outside of the archive")
+    return Problem(members.origin(name), "unreadable", "a link; the file it leads to is read in its own place")
+
+
+def _drain(stream: IO[bytes]) -> None:
+    """Reads the padding to the end, where a compressed stream keeps its checksum and shows whether it was cut."""
+    left = _MAX_PADDING
+    while left > 0 and (data := stream.read(min(left, 1 << 16))):
+        left -= len(data)
+
+
+def _unsafe(path: Path, name: str, what: str) -> UnsafeSource:
+    return UnsafeSource(
+        f"{shown(str(path))} is not safe to read.",
+        expected="plain files inside the archive",
+        found=f"{what} ({shown(name)[:200]})",
+        hint="Do not use this archive, or unpack it where it can do no harm and give the folder.",
+    )

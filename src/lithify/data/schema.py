@@ -1,0 +1,76 @@
+"""Fields, kinds and roles, and the canonical row that every source yields."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["number", "category", "boolean", "text", "mail", "image", "time"]
+Role = Literal["input", "label", "time", "group", "id", "weight"]
+
+Reason = Literal[
+    "unreadable", "empty", "no label", "two labels", "two sides", "bad time", "bad record"
+]  # fmt: skip
+"""Why a row is quarantined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column: its name, what kind of values it holds and what they are for."""
+
+    name: str
+    kind: Kind
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One labelled thing, as a source yields it.
+
+    Attributes
+    ----------
+    content : bytes
+        The canonical inputs. Mail: the raw message with LF line ends, cut at the read limit. Text: UTF-8.
+    label : str or None
+        None where the source has none (as for rows to be scored).
+    time : int or None
+        Seconds since 1970-01-01 UTC.
+    group : str or None
+        Rows of one group never straddle a split.
+    side : str or None
+        ``train``, ``validation`` or ``test`` where the source itself says so (split rule ``given:F``).
+    weight : float
+        Relative weight in training.
+    origin : str
+        Where it was found; for messages to the person, never stored in a snapshot or a model.
+    truncated : bool
+        Whether ``content`` was cut at the read limit.
+    """
+
+    content: bytes
+    label: str | None = None
+    time: int | None = None
+    group: str | None = None
+    side: str | None = None
+    weight: float = 1.0
+    origin: str = ""
+    truncated: bool = False
+
+    @property
+    def key(self) -> bytes:
+        """SHA-256 of the canonical inputs, 32 bytes."""
+        return hashlib.sha256(self.content).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A row that goes to quarantine: where it was found and why.
+
+    ``detail`` never holds content of the row.
+    """
+
+    origin: str
+    reason: Reason
+    detail: str = ""
+    key: bytes | None = None

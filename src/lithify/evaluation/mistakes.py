@@ -1,0 +1,82 @@
+"""The worst mistakes of a model: which rows, and which spans of them misled it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithify.evaluation.faces import Explanation
+
+PER_LABEL = 8
+SPANS = 6
+SPAN_LENGTH = 48
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A row whose most probable label is wrong; nothing of its content.
+
+    Attributes
+    ----------
+    row : int
+        Number of the row in the snapshot's table.
+    key : str
+        The row's key, 64 hex digits.
+    truth, predicted : str
+        Labels.
+    probability : float
+        Of the predicted label.
+    verdict : str or None
+        What the sealed cut-offs make of it.
+    """
+
+    row: int
+    key: str
+    truth: str
+    predicted: str
+    probability: float
+    verdict: str | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """A short piece of a row that pushed the model: ``towards`` the explained label or away from it."""
+
+    channel: str
+    text: str
+    weight: float
+    towards: bool
+
+
+def worst(
+    y: NDArray[np.int64], p: NDArray[np.float64], predicted: NDArray[np.int64], per_label: int = PER_LABEL
+) -> NDArray[np.int64]:
+    """Positions of the mistakes that gave the true label the least probability, at most so many of each true label.
+
+    >>> worst(np.array([0, 1]), np.array([[0.2, 0.8], [0.4, 0.6]]), np.array([1, 1])).tolist()
+    [0]
+    """
+    truth = p[np.arange(len(y)), y]
+    wrong = np.flatnonzero(predicted != y)
+    ordered = wrong[np.argsort(truth[wrong], kind="stable")]
+    kept = [ordered[y[ordered] == label][:per_label] for label in np.unique(y)]
+    return np.concatenate(kept) if kept else ordered
+
+
+def spans(explanation: Explanation, limit: int = SPANS) -> list[Span]:
+    """The spans that weigh most, heaviest first, each cut short; control characters become spaces."""
+    heaviest = sorted(explanation.items, key=lambda item: -abs(item.weight))[:limit]
+    return [Span(item.channel, shorten(item.text), item.weight, item.weight > 0.0) for item in heaviest]
+
+
+def shorten(text: str, length: int = SPAN_LENGTH) -> str:
+    r"""One line of at most ``length`` characters.
+
+    >>> shorten("a\n\tb"), shorten("x" * 50)[-2:]
+    ('a b', 'x…')
+    """
+    line = re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+", " ", text[: 8 * length]).strip()
+    return line if len(line) <= length else line[: length - 1] + "…"

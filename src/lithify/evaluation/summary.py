@@ -1,0 +1,96 @@
+"""An evaluation in plain words: the answer first, then what it was measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lithify.evaluation import words
+from lithify.evaluation.evaluate import Evaluation
+from lithify.metrics import wilson
+
+HEADLINES = ("missed_at_1_per_100", "one_minus_roca_percent", "accuracy", "calibration_error")
+HEADLINES_MANY = ("accuracy", "balanced_accuracy", "auc", "calibration_error")
+
+
+@dataclass(frozen=True)
+class Headline:
+    """A figure shown large."""
+
+    title: str
+    value: str
+    interval: str
+
+
+def summary(e: Evaluation) -> list[str]:
+    """The answer in sentences, the most important first."""
+    if e.verdicts is not None:
+        return _at_cutoff(e)
+    right = sum(int(e.confusion[i, i]) for i in range(len(e.labels)))
+    return [f"{words.of(right, e.rows, 'rows')} get the right label ({share(right, e.rows)})."]
+
+
+def headlines(e: Evaluation) -> list[Headline]:
+    """The few figures that say most."""
+    names = HEADLINES if len(e.labels) == 2 else HEADLINES_MANY
+    return [
+        Headline(
+            found["title"],
+            words.figure(found["value"], found["unit"]),
+            words.interval(found["low"], found["high"], found["unit"]),
+        )
+        for found in (e.metrics[name] for name in names if name in e.metrics)
+    ]
+
+
+def measured_on(e: Evaluation) -> list[str]:
+    """What the figures rest on: rows, split, generations, looks; then what limits them."""
+    counts = ", ".join(f"{rows:,} {label}" for label, rows in e.counts.items())
+    split = e.snapshot.manifest["split"]
+    lines = [f"{e.rows:,} rows of the {e.split} split ({counts}), split by {split['rule']}."]
+    if split["reason"]:
+        lines.append(sentence(str(split["reason"])))
+    lines.append(_generations(e.generations))
+    if e.looks is not None:
+        lines.append(f"This {e.split} split has been looked at {words.times(e.looks)}.")
+    return [line for line in lines if line] + list(e.notes)
+
+
+def share(count: int, total: int) -> str:
+    """A proportion with its interval.
+
+    >>> share(3, 830)
+    '0.36 %, 95 % interval 0.12 to 1.06 %'
+    """
+    low, high = wilson(count, total)
+    return f"{words.percent(count / max(total, 1))}, 95 % interval {words.interval(low, high, 'share')}"
+
+
+def sentence(text: str) -> str:
+    """Text with a capital and a full stop.
+
+    >>> sentence("times are there")
+    'Times are there.'
+    """
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _at_cutoff(e: Evaluation) -> list[str]:
+    assert e.verdicts is not None
+    negative, positive = e.labels[0], e.labels[-1]
+    lost, caught = e.verdicts[negative], e.verdicts[positive]
+    hams, spams = e.counts[negative], e.counts[positive]
+    none = f"none of {hams:,} {negative}"
+    loss = none if lost["spam"] == 0 else words.of(lost["spam"], hams, negative)
+    return [
+        f"At the sealed cut-off {loss} would be lost ({share(lost['spam'], hams)}).",
+        f"{words.of(caught['spam'], spams, positive)} would be caught ({share(caught['spam'], spams)}).",
+        f"Marked unsure: {lost['unsure']:,} {negative} and {caught['unsure']:,} {positive}. "
+        f"Let through: {caught['ham']:,} {positive}.",
+    ]
+
+
+def _generations(generations: dict[int, int]) -> str:
+    if list(generations) in ([], [0]):
+        return ""
+    each = ", ".join(f"{rows:,} of generation {generation}" for generation, rows in generations.items())
+    return f"Rows by generation: {each}."

@@ -1,0 +1,1 @@
+"""Fields to blocks: what a learner sees of a row."""

@@ -1,0 +1,72 @@
+"""The contract of features: contents in, blocks out; whatever is fitted is fitted on training rows only."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithify.data.batches import Blocks
+from lithify.data.state import State
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a row that one or more features come from.
+
+    Attributes
+    ----------
+    channel : str
+        Which block: ``body``, ``header``, ``fact``, ``text``.
+    text : str
+        What a person would read there.
+    start, end : int
+        Where it stands in the text of its channel; both 0 for a fact.
+    features : (k,) int64
+        Bucket numbers (or columns) of the block ``block``.
+    """
+
+    channel: str
+    block: str
+    text: str
+    start: int
+    end: int
+    features: NDArray[np.int64]
+
+
+class Features(ABC):
+    """A way to turn contents into blocks. Subclasses are final.
+
+    Attributes
+    ----------
+    Params : type
+        Frozen dataclass, parsed strictly.
+    engine : mapping of str to int
+        What the bits depend on: names of numeric codes and their revisions.
+    """
+
+    Params: ClassVar[type]
+    engine: ClassVar[Mapping[str, int | str]]
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @abstractmethod
+    def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
+        """What has to be known of the training rows, by an ordered reduction over them."""
+
+    @abstractmethod
+    def transform(self, state: State, contents: Sequence[bytes]) -> Blocks:
+        """The blocks of some rows; each row's features depend on that row and the state alone."""
+
+    @abstractmethod
+    def spans(self, state: State, content: bytes) -> list[Span]:
+        """Which stretch of a row each of its features comes from."""
+
+    @abstractmethod
+    def audit(self, state: State) -> None:
+        """Raises ``MalformedContainer`` unless a state read from a file has the arrays and facts it must have."""

@@ -1,0 +1,88 @@
+"""Kernels from contents to buckets, many rows at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lithify.kernels import kernel, peer
+
+m = peer("lithify.features.message")
+f = peer("lithify.features.facts")
+g = peer("lithify.features.grams")
+
+
+@kernel
+def mail_rows(data: Any, offsets: Any, sizes: Any) -> Any:
+    """Buckets of messages.
+
+    Parameters
+    ----------
+    data : (bytes,) uint8
+        All messages one after the other.
+    offsets : (n + 1,) int64
+        Where each begins.
+    sizes : (5,) int64
+        Decoded bytes read of each; bits of the body, shape and fact tables; size of a shape gram.
+
+    Returns
+    -------
+    start : (n + 1,) int64
+    index : (nnz,) uint32
+    """
+    n = len(offsets) - 1
+    limit = sizes[0]
+    text = np.empty(limit + 1, dtype=np.uint8)
+    bucket = np.empty(2 * limit + f.MAX_FACTS, dtype=np.uint32)
+    where = np.empty(2 * limit + f.MAX_FACTS, dtype=np.int64)
+    seen = np.zeros((1 << sizes[1]) + (1 << sizes[2]) + (1 << sizes[3]), dtype=np.uint8)
+    start = np.zeros(n + 1, dtype=np.int64)
+    index = np.empty(1500 * n + len(bucket), dtype=np.uint32)
+    for row in range(n):
+        count = mail_row(data, offsets[row], offsets[row + 1], sizes, text, bucket, where)
+        if start[row] + count > len(index):
+            index = np.concatenate((index, np.empty(len(index) + count, dtype=np.uint32)))
+        start[row + 1] = g.unique(bucket, count, seen, index, start[row])
+    return start, index[: start[n]].copy()
+
+
+@kernel
+def mail_row(data: Any, at: int, end: int, sizes: Any, text: Any, bucket: Any, where: Any) -> int:
+    """Buckets of one message, repeated ones included; returns how many."""
+    start = np.empty(m.FIELDS, dtype=np.int64)
+    stop = np.zeros(m.FIELDS, dtype=np.int64)
+    route = np.zeros(5, dtype=np.int64)
+    bounds = np.zeros(2 * m.MAX_BOUNDARIES + 1, dtype=np.int64)
+    which = np.empty(f.MAX_FACTS, dtype=np.int64)
+    value = np.empty(f.MAX_FACTS, dtype=np.uint64)
+    body = m.read_header(data, at, end, start, stop, route, True)
+    facts = f.collect(data, start, stop, route, which, value)
+    length = m.read_body(data, body, end, start, stop, route, bounds, text, sizes[0])
+    count = text_row(text, length, sizes, bucket, where)
+    return g.fact_buckets(which, value, facts, sizes[3], (1 << sizes[1]) + (1 << sizes[2]), bucket, count)
+
+
+@kernel
+def text_row(text: Any, length: int, sizes: Any, bucket: Any, where: Any) -> int:
+    """Buckets of a text: its letters and its shape."""
+    count = g.text_grams(text, length, sizes[1], bucket, where, 0)
+    return g.shape_grams(text, length, sizes[4], sizes[2], 1 << sizes[1], bucket, where, count)
+
+
+@kernel
+def text_rows(data: Any, offsets: Any, sizes: Any) -> Any:
+    """Buckets of plain texts; arguments and result as :func:`mail_rows`, without the table of facts."""
+    n = len(offsets) - 1
+    bucket = np.empty(2 * sizes[0], dtype=np.uint32)
+    where = np.empty(2 * sizes[0], dtype=np.int64)
+    seen = np.zeros((1 << sizes[1]) + (1 << sizes[2]), dtype=np.uint8)
+    start = np.zeros(n + 1, dtype=np.int64)
+    index = np.empty(500 * n + len(bucket), dtype=np.uint32)
+    for row in range(n):
+        length = min(offsets[row + 1] - offsets[row], sizes[0])
+        count = text_row(data[offsets[row] :], length, sizes, bucket, where)
+        if start[row] + count > len(index):
+            index = np.concatenate((index, np.empty(len(index) + count, dtype=np.uint32)))
+        start[row + 1] = g.unique(bucket, count, seen, index, start[row])
+    return start, index[: start[n]].copy()

@@ -1,0 +1,72 @@
+"""What the features of mail and of text share: one block of hashed buckets, made by a kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithify.data.batches import Hashed
+from lithify.data.state import State
+from lithify.errors import MalformedContainer
+from lithify.features.base import Span
+from lithify.kernels import fitting
+
+BLOCK = "hashed"
+KERNELS = "lithify.features.extract"
+
+
+def no_fit(batches: Iterable[Sequence[bytes]]) -> State:
+    """Hashing needs to know nothing of the rows."""
+    return State()
+
+
+def audit_empty(state: State) -> None:
+    """The state of features that fit nothing."""
+    if state.arrays or state.facts:
+        raise MalformedContainer("These features have no state, and the file gives them one.")
+
+
+def transform(rows: str, contents: Sequence[bytes], sizes: NDArray[np.int64], buckets: int) -> dict[str, Hashed]:
+    """Runs the kernel ``rows`` over all contents."""
+    kernels = fitting(KERNELS, len(contents))
+    data = np.frombuffer(b"".join(contents) or b"\0", dtype=np.uint8)
+    offsets = np.zeros(len(contents) + 1, dtype=np.int64)
+    np.cumsum([len(content) for content in contents], out=offsets[1:])
+    with np.errstate(over="ignore"):
+        start, index = getattr(kernels, rows)(data, offsets, sizes)
+    return {BLOCK: Hashed(start, index, buckets)}
+
+
+def word_spans(text: bytes, channel: str, bucket: NDArray[np.uint32], where: NDArray[np.int64]) -> list[Span]:
+    """One span for each word of a text, with the buckets of all grams that begin in it or in the space before it."""
+    space = np.frombuffer(text, dtype=np.uint8) <= 32
+    begins = np.flatnonzero(~space & np.concatenate([[True], space[:-1]]))
+    ends = np.flatnonzero(~space & np.concatenate([space[1:], [True]])) + 1
+    if not len(begins):
+        return []
+    # a gram belongs to the word its first byte stands in, one that begins in space to the next word
+    word = np.minimum(np.searchsorted(ends, where, side="right"), len(begins) - 1)
+    order = np.argsort(word, kind="stable")
+    edges = np.searchsorted(word[order], np.arange(len(begins) + 1))
+    return [
+        Span(
+            channel=channel,
+            block=BLOCK,
+            text=text[begins[i] : ends[i]].decode("utf-8", "replace"),
+            start=int(begins[i]),
+            end=int(ends[i]),
+            features=np.unique(bucket[order[edges[i] : edges[i + 1]]]).astype(np.int64),
+        )
+        for i in range(len(begins))
+        if edges[i] < edges[i + 1]
+    ]
+
+
+def plain_kernels() -> Any:
+    """The kernels as plain Python, for one row."""
+    import lithify.features.extract as plain
+
+    return plain

@@ -1,0 +1,69 @@
+"""One source, two ways to run it: as plain Python for a single row, compiled by numba for many.
+
+A kernel module is written in the part of Python that numba compiles, decorates its functions with :func:`kernel` and
+takes the kernels of other modules with :func:`peer`. Imported normally it is plain Python and loads nothing heavy;
+:func:`compiled` loads the same file a second time with every function compiled. Only integer operations and IEEE
+add, subtract, multiply, divide, square root and comparison are allowed in kernels, so both give the same bits.
+
+Compiling is paid once for each installation: numba keeps the machine code beside the source, or in ``NUMBA_CACHE_DIR``
+where that is not writable.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, TypeVar
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_compiling = threading.local()
+_lock = threading.RLock()
+
+
+def kernel(function: Function) -> Function:
+    """Marks a function as a kernel: left as it is, or compiled while :func:`compiled` loads its module."""
+    if not getattr(_compiling, "now", False):
+        return function
+    import numba
+
+    made: Function = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
+    return made
+
+
+def peer(name: str) -> ModuleType:
+    """Another kernel module, plain or compiled like the one that asks."""
+    return compiled(name) if getattr(_compiling, "now", False) else importlib.import_module(name)
+
+
+def compiled(name: str) -> ModuleType:
+    """The kernel module of that name with every kernel compiled; compiled code is cached on disk."""
+    alias = f"{name}:compiled"
+    with _lock:
+        if alias in sys.modules:
+            return sys.modules[alias]
+        spec = importlib.util.find_spec(name)
+        assert spec is not None and spec.origin is not None
+        twin = importlib.util.spec_from_file_location(alias, spec.origin)
+        assert twin is not None and twin.loader is not None
+        module = importlib.util.module_from_spec(twin)
+        before = getattr(_compiling, "now", False)
+        _compiling.now = True
+        sys.modules[alias] = module
+        try:
+            twin.loader.exec_module(module)
+        except BaseException:
+            del sys.modules[alias]
+            raise
+        finally:
+            _compiling.now = before
+        return module
+
+
+def fitting(name: str, rows: int) -> ModuleType:
+    """Compiled for many rows, or where numba is loaded anyway; plain for a few, so that they need not wait for it."""
+    return compiled(name) if rows >= 32 or f"{name}:compiled" in sys.modules else importlib.import_module(name)

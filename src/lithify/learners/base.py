@@ -1,0 +1,100 @@
+"""The contract of a learner: training is a sequence of pure steps, each a sum of pure grains.
+
+Whoever runs the steps may stop after any of them, write the state down and go on elsewhere, and may compute the grains
+of a step in any order on any number of threads: the bits of the result are the same. What makes it so:
+
+* ``grain`` depends on its arguments alone, runs on one thread, and draws randomness only from :mod:`lithify.rng`;
+* partials are added in one fixed binary tree over the grain numbers;
+* ``done`` looks at the state, never at a clock.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithify.data.batches import Blocks, TrainingData
+from lithify.data.state import State
+from lithify.features.base import Features
+
+Partial = dict[str, NDArray[Any]]
+"""What one grain contributes; same names, shapes and dtypes for every grain of a step."""
+
+
+class Learner(ABC):
+    """A way to learn. Subclasses are final and listed in :mod:`lithify.learners.registry`.
+
+    Attributes
+    ----------
+    Params : type
+        Frozen dataclass of the hyper-parameters; parsed strictly, with ``annotated_types`` bounds.
+    engine : mapping of str to int
+        What the bits depend on besides data and parameters: names of numeric codes and their revisions.
+    pins : mapping of str to str
+        Environment the numeric libraries need before they load; empty when the bits need none.
+    tolerance : float
+        How far golden scores may be off on another machine; 0 where the bits are portable.
+    """
+
+    Params: ClassVar[type]
+    engine: ClassVar[Mapping[str, int | str]]
+    pins: ClassVar[Mapping[str, str]] = {}
+    tolerance: ClassVar[float] = 0.0
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+
+    @abstractmethod
+    def steps(self, data: TrainingData) -> int:
+        """An upper bound on the number of steps, known before the first."""
+
+    @abstractmethod
+    def start(self, data: TrainingData) -> State:
+        """The state before step 0."""
+
+    @abstractmethod
+    def grain(self, state: State, data: TrainingData, step: int, grain: int) -> Partial:
+        """The contribution of one grain to one step; pure, one thread."""
+
+    @abstractmethod
+    def apply(self, state: State, data: TrainingData, step: int, total: Partial) -> State:
+        """The state after a step, from the sum of its grains."""
+
+    @abstractmethod
+    def done(self, state: State) -> bool:
+        """Whether the steps that are left would change nothing worth having."""
+
+    @abstractmethod
+    def finish(self, state: State, data: TrainingData) -> State:
+        """What is sealed and predicted with."""
+
+    @abstractmethod
+    def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
+        """Raw scores of a finished state, (n, classes) float64; the same for one row and for many."""
+
+    @abstractmethod
+    def contributions(
+        self, state: State, blocks: Blocks, column: int
+    ) -> tuple[dict[str, NDArray[np.float64]], float]:
+        """What each feature of the first row adds to one raw score, and the score of a row without any.
+
+        For a hashed block the shares stand in the order of the row's buckets, for a dense one in that of its columns.
+        """
+
+    @abstractmethod
+    def audit(self, state: State, features: Features, classes: int) -> None:
+        """Raises ``MalformedContainer`` unless a finished state read from a file fits the features and the labels."""
+
+    def score(
+        self, state: State, features: Features, fitted: State, contents: Sequence[bytes]
+    ) -> NDArray[np.float64]:
+        """Raw scores of contents; a learner with a faster way from contents to scores has its own."""
+        return self.predict(state, features.transform(fitted, contents))
+
+    def figures(self, state: State) -> dict[str, float]:
+        """What to show while training, by name."""
+        return {}

@@ -1,0 +1,242 @@
+"""Everything a person may choose about a training, and the same with every default written out.
+
+A recipe is a TOML document. What is asked for may leave anything out; :func:`resolve` writes out every default and
+every decision, and the digest of that is part of the run key. Unknown keys fail, with the nearest valid name.
+
+    learner = "linear"
+    seed = 7
+
+    [linear]
+    steps = 40
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from lithify.errors import NotFound, RecipeError
+from lithify.features.registry import features
+from lithify.learners.registry import learner
+
+Quality = Literal["fast", "good", "best"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What was asked.
+
+    Attributes
+    ----------
+    learner : str
+        Name of a learner; ``auto`` takes the default of the kind of rows.
+    quality : str
+        ``fast``, ``good`` or ``best``.
+    seed : int
+        Of all randomness.
+    grains : int
+        Shares of a step; a power of two. More grains, more threads that can help; other grains, other bits.
+    folds : int
+        Parts of the training rows whose scores, from models that have not seen them, help to set the cut-off;
+        0 for none.
+    ham_loss : float
+        The share of ham that may be taken for spam (mail only).
+    spam : str
+        The label that means spam; ``auto`` finds it among the labels.
+    budget : float
+        Seconds of training to aim for; 0 for as long as it takes. Turned into a number of steps once, from a short
+        timing, and remembered.
+    features, params : mapping
+        Parameters of the features and of the learner, by name.
+    """
+
+    learner: str = "auto"
+    quality: Quality = "good"
+    seed: Annotated[int, Ge(0), Le(2**53)] = 0
+    grains: Annotated[int, Ge(1), Le(1024)] = 16
+    folds: Annotated[int, Ge(0), Le(20)] = 3
+    ham_loss: Annotated[float, Gt(0), Le(0.5)] = 0.001
+    spam: str = "auto"
+    budget: Annotated[float, Ge(0)] = 0.0
+    features: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+TOP = tuple(f.name for f in dataclasses.fields(Recipe) if f.name not in ("features", "params"))
+DEFAULT_LEARNER = {"mail": "linear", "text": "linear"}
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The document of a TOML file; ``NotFound`` or ``RecipeError``."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotFound(f"There is no recipe file {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} is not TOML.", found=str(error)) from None
+
+
+def parse(document: Mapping[str, Any], assignments: Iterable[str] = ()) -> Recipe:
+    """A recipe from a TOML document and ``key=value`` assignments that win over it.
+
+    Raises ``RecipeError`` for unknown keys, offering the nearest valid name, and for values out of range.
+
+    >>> parse({"seed": 3}, ["linear.steps=20"]).params
+    {'steps': 20}
+    """
+    merged: dict[str, Any] = {key: dict(v) if isinstance(v, Mapping) else v for key, v in document.items()}
+    for assignment in assignments:
+        _assign(merged, assignment)
+    name = merged.get("learner", "auto")
+    tables = {"features"} | ({name} if name != "auto" else set(DEFAULT_LEARNER.values()))
+    for key in merged:
+        if key not in TOP and key not in tables:
+            raise _unknown(key, [*TOP, *sorted(tables)], "recipe")
+    for key in tables & merged.keys():
+        if not isinstance(merged[key], dict):
+            raise RecipeError(f"{key!r} is a table of the recipe.", expected=f"[{key}] and its keys below it")
+    params = next((merged.pop(key) for key in sorted(tables - {"features"}) if key in merged), {})
+    recipe: Recipe = strict(Recipe, {**merged, "params": params}, "recipe")
+    if recipe.grains & (recipe.grains - 1):
+        raise RecipeError("grains must be a power of two.", found=str(recipe.grains))
+    return recipe
+
+
+def resolve(recipe: Recipe, kind: str, labels: tuple[str, ...]) -> dict[str, Any]:
+    """The recipe with every default written out, as the JSON document whose digest enters the run key.
+
+    Parameters
+    ----------
+    kind : str
+        What the rows are.
+    labels : tuple of str
+        The labels of the snapshot.
+    """
+    name = DEFAULT_LEARNER[kind] if recipe.learner == "auto" else recipe.learner
+    learns, reads = learner(name), features(kind)
+    resolved = {key: getattr(recipe, key) for key in ("quality", "seed", "grains", "folds")}
+    resolved["learner"] = name
+    resolved["params"] = plain(params_of(learns.Params, recipe.params, name, recipe.quality))
+    resolved["features"] = plain(params_of(reads.Params, recipe.features, "features", recipe.quality))
+    if kind == "mail":
+        resolved["spam"] = _spam(recipe.spam, labels)  # empty where the labels are not spam and ham
+        resolved["ham_loss"] = recipe.ham_loss
+    return resolved
+
+
+def params_of(schema: type, given: Mapping[str, Any], what: str, quality: str = "good") -> Any:
+    """Parameters of one component: what was given, over the defaults of that quality."""
+    presets: Mapping[str, Mapping[str, Any]] = getattr(schema, "QUALITIES", {})
+    return strict(schema, {**presets.get(quality, {}), **given}, what)
+
+
+def to_toml(resolved: Mapping[str, Any]) -> str:
+    """A resolved recipe as TOML that :func:`parse` reads back.
+
+    >>> print(to_toml({"learner": "linear", "seed": 0, "params": {"steps": 3}, "features": {}}))
+    learner = "linear"
+    seed = 0
+    <BLANKLINE>
+    [linear]
+    steps = 3
+    """
+    lines = [f"{key} = {_toml(value)}" for key, value in sorted(resolved.items()) if not isinstance(value, Mapping)]
+    for table, name in (("features", "features"), ("params", resolved["learner"])):
+        if resolved.get(table):
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(v)}" for key, v in sorted(resolved[table].items()))]
+    return "\n".join(lines)
+
+
+def strict(schema: type, values: Mapping[str, Any], what: str) -> Any:
+    """Builds a frozen dataclass from plain values: no unknown keys, no coercion, every bound held."""
+    from pydantic import TypeAdapter, ValidationError
+
+    known = [f.name for f in dataclasses.fields(schema)]
+    for key in values:
+        if key not in known:
+            raise _unknown(key, known, what)
+    try:
+        return TypeAdapter(schema).validate_python({key: _lists(v) for key, v in values.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(
+            f"The value of {where!r} in the {what} does not fit.", expected=first["msg"], found=repr(first["input"])
+        ) from None
+
+
+def plain(params: Any) -> dict[str, Any]:
+    """A frozen dataclass as a JSON document."""
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(params).items()}
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
+    """Lines such as ``params.steps: 40 -> 60`` for all that differs between two documents.
+
+    >>> difference({"seed": 0, "params": {"steps": 3}}, {"seed": 1, "params": {"steps": 3}})
+    ['seed: 0 -> 1']
+    """
+    lines = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key, "absent"), new.get(key, "absent")
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            lines += difference(a, b, f"{at}{key}.")
+        elif a != b:
+            lines.append(f"{at}{key}: {a} -> {b}")
+    return lines
+
+
+def _assign(document: dict[str, Any], assignment: str) -> None:
+    path, equals, text = assignment.partition("=")
+    if not equals or not path.strip():
+        raise RecipeError("An assignment has no value.", expected="key=value", found=assignment)
+    try:
+        value = tomllib.loads(f"value = {text.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    *tables, key = path.strip().split(".")
+    for table in tables:
+        document = document.setdefault(table, {})
+        if not isinstance(document, dict):
+            raise RecipeError(f"{table!r} is not a table of the recipe.", found=assignment)
+    document[key] = value
+
+
+def _spam(asked: str, labels: tuple[str, ...]) -> str:
+    """The label that means spam, empty where the labels are not spam and ham."""
+    if asked != "auto":
+        if asked and asked not in labels:
+            raise RecipeError("The spam label is not among the labels.", expected=", ".join(labels), found=asked)
+        return asked
+    known = [text for text in labels if text.lower() in ("spam", "junk", "1", "true", "yes", "bulk")]
+    return known[0] if len(labels) == 2 and len(known) == 1 else ""
+
+
+def _unknown(key: str, known: list[str], what: str) -> RecipeError:
+    near = difflib.get_close_matches(key, known, n=1)
+    return RecipeError(
+        f"The {what} has no key {key!r}.",
+        expected=", ".join(known),
+        hint=f"Did you mean {near[0]!r}?" if near else None,
+    )
+
+
+def _lists(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)

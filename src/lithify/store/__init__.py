@@ -1,0 +1,1 @@
+"""Objects by digest, containers, the catalog and the home that holds them."""

@@ -1,0 +1,1 @@
+"""Running the pure function train(snapshot, recipe) to its end, in as many sessions as it takes."""

@@ -1,0 +1,79 @@
+"""Who computes the grains of a step: threads here; anything that keeps the same tree elsewhere.
+
+Partials are added in one binary tree over the grain numbers: neighbours first, then neighbours of neighbours. A thread
+takes a whole aligned subtree, so how many threads there are decides who adds, never what is added to what.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from lithify.learners.base import Partial
+
+
+class Stopped(Exception):
+    """A step was given up because the session has to end; its work is thrown away."""
+
+
+class Threads:
+    """Grain threads of one process.
+
+    Parameters
+    ----------
+    threads : int
+        How many; the bits of a result do not depend on it.
+    stop : threading.Event
+        Once set, steps raise :class:`Stopped` before their next grain.
+    """
+
+    def __init__(self, threads: int, stop: threading.Event) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="grain") if threads > 1 else None
+        self._threads = threads
+        self._stop = stop
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def total(self, grain: Callable[[int], Partial], grains: int) -> Partial:
+        """The sum over ``grain(0) ... grain(grains - 1)``; ``grains`` is a power of two."""
+        if self._pool is None or grains == 1:
+            return self._subtree(grain, 0, grains)
+        width = max(1, grains // _next_power_of_two(4 * self._threads))
+        futures = [self._pool.submit(self._subtree, grain, first, width) for first in range(0, grains, width)]
+        try:
+            parts = [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+        while len(parts) > 1:
+            parts = [add(left, right) for left, right in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
+
+    def _subtree(self, grain: Callable[[int], Partial], first: int, width: int) -> Partial:
+        if width > 1:
+            half = width // 2
+            return add(self._subtree(grain, first, half), self._subtree(grain, first + half, half))
+        if self._stop.is_set():
+            raise Stopped
+        return grain(first)
+
+
+def add(left: Partial, right: Partial) -> Partial:
+    """Adds ``right`` into ``left`` and returns it; both belong to the caller."""
+    for name, values in left.items():
+        values += right[name]
+    return left
+
+
+def _next_power_of_two(n: int) -> int:
+    return 1 << (n - 1).bit_length()

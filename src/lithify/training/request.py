@@ -1,0 +1,114 @@
+"""From what was asked to the key of a run: key = H(snapshot, resolved recipe, engine)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lithify import canon
+from lithify import recipe as recipes
+from lithify.data.snapshot import Snapshot
+from lithify.errors import EngineMismatch, RunChanged
+from lithify.features.registry import features
+from lithify.learners.registry import learner
+from lithify.model import golden
+from lithify.recipe import Recipe
+from lithify.store.home import Home
+
+CODES = {"calibration": 1, "metrics": 1, "golden": golden.REVISION, "plan": 1}
+"""Codes outside of learner and features that the bits of a model depend on, and their revisions."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run, named.
+
+    Attributes
+    ----------
+    key : str
+        Digest of the snapshot's name, the resolved recipe and the engine.
+    snapshot : str
+    recipe : dict
+        Resolved.
+    engine : dict
+        What the bits also depend on.
+    """
+
+    key: str
+    snapshot: str
+    recipe: dict[str, Any]
+    engine: dict[str, Any]
+
+
+def request(snapshot: Snapshot, recipe: dict[str, Any]) -> Request:
+    """The run of a resolved recipe on a snapshot, on this machine."""
+    engine = engine_of(snapshot.kind, recipe["learner"])
+    key = canon.digest_of({"snapshot": snapshot.digest, "recipe": recipe, "engine": engine})
+    return Request(key, snapshot.digest, recipe, engine)
+
+
+def engine_of(kind: str, learner_name: str) -> dict[str, Any]:
+    """What the bits of a run depend on besides data and recipe."""
+    return dict(sorted({**CODES, **features(kind).engine, **learner(learner_name).engine}.items()))
+
+
+def resolve(
+    home: Home, snapshot: Snapshot, recipe: Recipe, seconds_per_step: Callable[[dict[str, Any]], float]
+) -> dict[str, Any]:
+    """Resolves a recipe; with a budget, once for all: the number of steps is remembered with the request.
+
+    Parameters
+    ----------
+    seconds_per_step : callable
+        Times a few steps of a resolved recipe, whose work is thrown away.
+    """
+    resolved = recipes.resolve(recipe, snapshot.kind, snapshot.labels)
+    if not recipe.budget:
+        return resolved
+    asked = {"snapshot": snapshot.digest, "asked": _plain(recipe), "engine": engine_of(snapshot.kind, resolved["learner"])}
+    known = home.catalog.request(asked)
+    if known is not None:
+        return dict(known.recipe)
+    began = time.monotonic()
+    per_step = seconds_per_step(resolved)
+    left = max(0.0, recipe.budget - (time.monotonic() - began))
+    steps = max(1, min(int(resolved["params"]["steps"]), int(left / per_step)))
+    resolved["params"]["steps"] = steps
+    home.catalog.remember_request(asked, "", request(snapshot, resolved).key, resolved)
+    return resolved
+
+
+def check_unchanged(home: Home, source: str, wanted: Request) -> None:
+    """Stops when an unfinished run of the same source would not be the one to resume.
+
+    Raises
+    ------
+    RunChanged
+        With what differs, and how to go on.
+    """
+    unfinished = home.catalog.unfinished({"source": source})
+    if unfinished is None or unfinished.key == wanted.key:
+        return
+    old = {"snapshot": unfinished.snapshot[:19], "recipe": unfinished.recipe, "engine": unfinished.engine}
+    new = {"snapshot": wanted.snapshot[:19], "recipe": wanted.recipe, "engine": wanted.engine}
+    raise RunChanged(
+        f"An unfinished run of {source} was started with something else.",
+        found="; ".join(recipes.difference(old, new)),
+        hint=f"Go on with it by --resume {unfinished.key[7:19]}, or leave it and start a new one by --new.",
+    )
+
+
+def check_engine(run: str, recorded: dict[str, Any], here: dict[str, Any]) -> None:
+    """``EngineMismatch`` unless this machine computes the bits the run began with."""
+    if recorded != here:
+        raise EngineMismatch(
+            f"Run {run[7:19]} was begun by other numeric code than this.",
+            found="; ".join(recipes.difference(recorded, here)),
+            hint="Go on with the Lithify version it was begun with, or start over with --new.",
+        )
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    return {**asdict(recipe), "features": dict(recipe.features), "params": dict(recipe.params)}

@@ -1,0 +1,62 @@
+"""Pins, engines and probes."""
+
+import numpy as np
+import pytest
+
+from lithify import numerics
+from lithify.errors import Unsupported, UsageError
+
+
+def test_every_tier_pins_one_thread() -> None:
+    for tier in numerics.TIERS:
+        pins = numerics.pins(tier)
+        assert [pins[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")] == ["1"] * 3
+    assert numerics.pins("x86-avx512")["MKL_CBWR"] == "COMPATIBLE"
+    assert "X86_V4" in numerics.pins("x86-portable")["NPY_DISABLE_CPU_FEATURES"]
+    with pytest.raises(UsageError, match="x86-portable"):
+        numerics.pins("arm")
+
+
+def test_pins_are_copies() -> None:
+    numerics.pins()["OMP_NUM_THREADS"] = "8"
+    assert numerics.pins()["OMP_NUM_THREADS"] == "1"
+
+
+def test_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = numerics.pins()
+    assert numerics.pinned(wanted, wanted | {"HOME": "/"})
+    assert not numerics.pinned(wanted, wanted | {"OMP_NUM_THREADS": "2"})
+    assert not numerics.pinned(wanted, {})
+    for name, value in wanted.items():
+        monkeypatch.setenv(name, value)
+    assert numerics.pinned(wanted)
+
+
+def test_engine_and_fingerprint() -> None:
+    assert list(numerics.engine({"b": 1, "a": "x"})) == ["a", "b"]
+    assert numerics.fingerprint({"b": 1, "a": "x"}) == numerics.fingerprint({"a": "x", "b": 1})
+    assert numerics.fingerprint({"a": 1}) != numerics.fingerprint({"a": "1"})
+    for value in (1.5, True, None):
+        with pytest.raises(TypeError, match="int or str"):
+            numerics.engine({"a": value})  # type: ignore[dict-item]
+
+
+def test_a_probe_sees_a_single_bit() -> None:
+    values = np.arange(4.0)
+    answer = numerics.probe("sum", lambda: values)
+    assert answer == numerics.probe("sum", lambda: [values.copy()])
+    other = values.copy()
+    other[2] = np.nextafter(other[2], 3)
+    different = [("sum", other), ("dot", values), ("sum", values.astype(np.float32)), ("sum", values.reshape(2, 2))]
+    for name, array in different:
+        assert numerics.probe(name, lambda array=array: array) != answer
+
+
+@pytest.mark.parametrize(("platform", "fine"), [("linux", True), ("darwin", True), ("win32", False), ("cygwin", False)])
+def test_platform(monkeypatch: pytest.MonkeyPatch, platform: str, fine: bool) -> None:
+    monkeypatch.setattr(numerics.sys, "platform", platform)
+    if fine:
+        numerics.check_platform()
+    else:
+        with pytest.raises(Unsupported, match=platform):
+            numerics.check_platform()

@@ -110,7 +110,9 @@ def _source(data: Path | str, rule: str, field: str, **asked: str | None) -> Sou
     if rule not in ("auto", "time", "hash", "group", "given"):
         raise UsageError("Unknown split.", expected="time, hash, group:FIELD or given:FIELD", found=rule)
     if bool(field) != (rule in ("group", "given")):
-        raise UsageError(f"The split {rule!r} {'takes no' if field else 'needs a'} field.", expected="such as group:list")
+        raise UsageError(
+            f"The split {rule!r} {'takes no' if field else 'needs a'} field.", expected="such as group:list"
+        )
     if rule == "group":
         if asked["group"] not in (None, field):
             raise UsageError("--group and --split name two different fields.", found=f"{asked['group']} and {field}")
@@ -295,9 +297,7 @@ def evaluate(
     return found
 
 
-def verify(
-    model: Model | Path | str, *, rebuild: bool = False, home: Place = None, report: Reporter = silent
-) -> Model:
+def verify(model: Model | Path | str, *, rebuild: bool = False, home: Place = None, report: Reporter = silent) -> Model:
     """Checks a model's seal, structure and golden predictions; with ``rebuild`` trains it again and compares the bytes.
 
     Raises ``GoldenMismatch`` when it is not what it says, and whatever :func:`open` raises.

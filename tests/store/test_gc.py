@@ -25,13 +25,10 @@ def snapshot(home: Home, text: str, parent: str | None = None) -> tuple[str, set
     """A snapshot in the shape of a real one; its digest and all objects of its own."""
     shards = [home.blobs.put(f"shard {index} of {text}".encode()) for index in range(2)]
     index, listed = home.blobs.put(f"index of {text}".encode()), home.blobs.put(canon.dumps([text, "empty"]))
-    manifest = {
-        "kind": "snapshot", "shards": [{"digest": shard, "rows": 5} for shard in shards], "index": index,
-        "parent": parent, "quarantine": listed,
-    }  # fmt: skip
-    digest = home.blobs.put(canon.dumps(manifest))
-    home.catalog.add_snapshot(digest, "mail", 10, parent, listed)
-    return digest, {digest, index, listed, *shards}
+    layout = home.blobs.put(canon.dumps({"shards": shards, "index": index}))
+    digest = home.blobs.put(canon.dumps({"kind": "snapshot", "text": text, "parent": parent}))
+    home.catalog.add_snapshot(digest, "mail", 10, parent=parent, layout=layout, quarantine=listed)
+    return digest, {digest, layout, index, listed, *shards}
 
 
 def age(home: Home, seconds: float = 10_000_000) -> None:
@@ -88,7 +85,7 @@ def test_an_erased_snapshot_no_longer_keeps_anything_but_what_others_share(home:
     old, of_old = snapshot(home, "old")
     shared = min(of_old - {old})
     child = home.blobs.put(canon.dumps({"parent": old, "shards": [{"digest": shared}]}))
-    home.catalog.add_snapshot(child, "mail", 9, old)
+    home.catalog.add_snapshot(child, "mail", 9, parent=old)
     home.catalog.name("inbox", child)
     home.catalog.add_model(home.blobs.put(b"model"), snapshot=old)
     home.catalog.erase_snapshot(old)
@@ -104,7 +101,7 @@ def test_a_damaged_manifest_stops_it_before_anything_is_lost(home: Home) -> None
     home.catalog.name("inbox", named)
     path = home.blobs.path(named)
     path.chmod(0o600)
-    path.write_bytes(b"{" + path.read_bytes()[1:-1])
+    path.write_bytes(path.read_bytes()[:-1])
     age(home)
     with pytest.raises(IntegrityError):
         collect(home)

@@ -94,7 +94,9 @@ def withdraw(
     with Progress(quiet=quiet, width=terminal.width) as report:
         done = api.withdraw(snapshot, keys, erase=erase, home=home, report=report)
     terminal.document(done.to_json())
-    terminal.say(f"Withdrew {count(len(done.keys), 'row')}: the snapshot without them is {short(done.snapshot.digest)}.")
+    terminal.say(
+        f"Withdrew {count(len(done.keys), 'row')}: the snapshot without them is {short(done.snapshot.digest)}."
+    )
     if erase:
         terminal.paragraph("Their content is erased from this home, with every snapshot and cache that held it.")
     if done.models:
@@ -114,7 +116,9 @@ def describe(terminal: Terminal, snap: Snapshot, quarantined: bool = True) -> No
     """A snapshot in some lines: rows, split and why, copies, near-duplicates, quarantine."""
     m = snap.manifest
     names = snap.home.catalog.names_of(snap.digest)
-    terminal.say(terminal.style(f"Snapshot {short(snap.digest)}", "bold") + (f"  ({', '.join(names)})" if names else ""))
+    terminal.say(
+        terminal.style(f"Snapshot {short(snap.digest)}", "bold") + (f"  ({', '.join(names)})" if names else "")
+    )
     sides: dict[str, dict[str, int]] = m["split"]["counts"]
     total = {label: sum(side.get(label, 0) for side in sides.values()) for label in snap.labels}
     counts = ", ".join(f"{rows:,} {plain(label)}" for label, rows in list(total.items())[:8])

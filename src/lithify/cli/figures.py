@@ -39,7 +39,9 @@ def figures(terminal: Terminal, model: Model, measured: Mapping[str, Mapping[str
     )
     sides = data["split"]["counts"]["test"]
     each = ", ".join(f"{count:,} {label}" for label, count in sides.items())
-    terminal.paragraph(f"{rows:,} test rows ({each}), split by {data['split']['rule']}: {data['split']['reason']}.", "  ")
+    terminal.paragraph(
+        f"{rows:,} test rows ({each}), split by {data['split']['rule']}: {data['split']['reason']}.", "  "
+    )
 
 
 def positive_last(model: Model) -> tuple[str, ...]:

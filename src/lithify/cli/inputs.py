@@ -58,4 +58,4 @@ def _score(model: Model, batch: list[Row | Problem]) -> Iterator[Prediction | Pr
     good = [row for row in batch if isinstance(row, Row)]
     scored = model.predictions([row.origin for row in good], [row.content for row in good])
     for row in batch:
-        yield next(iter(scored)) if isinstance(row, Row) else row
+        yield next(scored) if isinstance(row, Row) else row

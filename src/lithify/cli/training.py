@@ -35,7 +35,9 @@ def register(app: typer.Typer) -> None:
 
 def train(
     data: Annotated[str | None, typer.Argument(metavar="DATA|SNAP", help="Data, or a snapshot of it.")] = None,
-    learner: Annotated[str | None, typer.Option("--learner", metavar="L", help="Which learner; auto if not given.")] = None,
+    learner: Annotated[
+        str | None, typer.Option("--learner", metavar="L", help="Which learner; auto if not given.")
+    ] = None,
     quality: Annotated[str | None, typer.Option("--quality", metavar="Q", help="fast, good or best.")] = None,
     budget: Annotated[
         str | None, typer.Option("--budget", metavar="TIME", help="Training to aim for, such as 10m; fixes the steps.")
@@ -44,7 +46,8 @@ def train(
         str | None, typer.Option("--session", metavar="TIME", help="Stop cleanly after that time, with status 75.")
     ] = None,
     checkpoint_every: Annotated[
-        int | None, typer.Option("--checkpoint-every", metavar="N", help="Steps between checkpoints, instead of by time.")
+        int | None,
+        typer.Option("--checkpoint-every", metavar="N", help="Steps between checkpoints, instead of by time."),
     ] = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe in TOML.")] = None,
     set_: Annotated[
@@ -147,14 +150,21 @@ def runs(
             raise UsageError("Which run shall be packed?", hint="See `lithify runs`.")
         return _pack(terminal, opened, run, api.check_out(pack))
     if run is not None:
-        return _one(terminal, opened, opened.catalog.run(run))
+        return show_run(terminal, opened, run)
     found = opened.catalog.runs()
     terminal.document({"runs": [_document(row) for row in found]})
     if not found:
         return terminal.paragraph("There are no runs yet. Next: lithify train DATA")
     names = _names(opened)
     rows = [
-        [short(r.key), r.state, _steps(r), names.get(r.snapshot, short(r.snapshot)), short(r.model or ""), moment(r.updated)]
+        [
+            short(r.key),
+            r.state,
+            _steps(r),
+            names.get(r.snapshot, short(r.snapshot)),
+            short(r.model or ""),
+            moment(r.updated),
+        ]
         for r in found
     ]
     terminal.table(rows, right=[2], head=["run", "state", "step", "snapshot", "model", "last change"])
@@ -213,8 +223,14 @@ def _finished(terminal: Terminal, outcome: Outcome, path: str, called: str, home
     where = f" --home {home}" if home is not None and not _from_environment(home) else ""
     snapshot = short(outcome.snapshot)
     for command, why in (
-        (f"lithify evaluate {path} {snapshot} --report report.html{where}", "the figures on one page, with the mistakes"),
-        (f"lithify predict {path} MAIL" if model.kind == "mail" else f"lithify predict {path} TEXTS", "judge something new"),
+        (
+            f"lithify evaluate {path} {snapshot} --report report.html{where}",
+            "the figures on one page, with the mistakes",
+        ),
+        (
+            f"lithify predict {path} MAIL" if model.kind == "mail" else f"lithify predict {path} TEXTS",
+            "judge something new",
+        ),
         (f"lithify verify {path}", "check the file, wherever it went"),
     ):
         terminal.say(f"  {command}")
@@ -265,7 +281,9 @@ def _document(row: RunRow) -> dict[str, Any]:
     }
 
 
-def _one(terminal: Terminal, home: Home, row: RunRow) -> None:
+def show_run(terminal: Terminal, home: Home, key: str) -> None:
+    """One run: where it stands, its sessions and its recipe."""
+    row = home.catalog.run(key)
     from lithify import recipe as recipes
 
     sessions = home.catalog.sessions(row.key)
@@ -289,7 +307,12 @@ def _one(terminal: Terminal, home: Home, row: RunRow) -> None:
     terminal.title("Sessions")
     terminal.table(
         [
-            [f"  {moment(s.started)}", f"step {s.first_step:,}", "" if s.last_step is None else f"to {s.last_step:,}", s.how or "running"]
+            [
+                f"  {moment(s.started)}",
+                f"step {s.first_step:,}",
+                "" if s.last_step is None else f"to {s.last_step:,}",
+                s.how or "running",
+            ]
             for s in sessions
         ]
     )

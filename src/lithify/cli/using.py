@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     model: ModelThing,
     data: Annotated[str, typer.Argument(metavar="DATA|SNAP", help="Data, or a snapshot of it.")],
-    on: Annotated[str, typer.Option("--on", metavar="SIDE", help="test, validation or train.")] = "test",
+    split: Annotated[str, typer.Option("--split", metavar="SIDE", help="test, validation or train.")] = "test",
     report: Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page too.")] = None,
     show_content: Annotated[
         bool, typer.Option("--show-content", help="Whole messages in the page; do not pass it on.")
@@ -58,7 +58,7 @@ def evaluate(
     asked = {"label": label, "text": text, "time": time, "kind": kind}
     with Progress(quiet=quiet, width=terminal.width) as tell:
         tell(Update("measuring"))
-        found = api.evaluate(model, data, on, home=home, report=tell, **asked)
+        found = api.evaluate(model, data, split, home=home, report=tell, **asked)
         if path is not None:
             tell(Update("drawing the report"))
             found.report(path, show_content=show_content)
@@ -74,7 +74,8 @@ def evaluate(
 def predict(
     model: ModelThing,
     inputs: Annotated[
-        list[str], typer.Argument(metavar="INPUT...", help="Messages, folders, mailboxes, archives, tables; - is stdin.")
+        list[str],
+        typer.Argument(metavar="INPUT...", help="Messages, folders, mailboxes, archives, tables; - is stdin."),
     ],
     text: o.Text = None,
     as_json: o.Json = False,
@@ -175,7 +176,7 @@ def probability(value: float) -> str:
     """A probability that never claims to be certain.
 
     >>> probability(0.5), probability(0.999999), probability(1e-9)
-    ('50.00 %', '>99.99 %'[:8], '<0.01 %')
+    (' 50.00 %', '>99.99 %', '< 0.01 %')
     """
     percent = 100.0 * value
     if percent > 99.99:
@@ -205,7 +206,9 @@ def show_explanation(terminal: Terminal, model: Model, found: Explanation, top: 
             f"{terminal.style(item.channel.ljust(6), 'dim')}  {terminal.style(text, colour)}"
         )
     if rest:
-        terminal.say(f"{sum(item.weight for item in rest):+8.3f}  {count(len(rest), 'weaker stretch', 'weaker stretches')}")
+        terminal.say(
+            f"{sum(item.weight for item in rest):+8.3f}  {count(len(rest), 'weaker stretch', 'weaker stretches')}"
+        )
     terminal.say(f"{found.base:+8.3f}  base: a row without any feature")
     terminal.say(f"{found.score:+8.3f}  score; + pushes to {plain(found.label)}, - away from it")
     terminal.note(f"Model {short(model.digest)}.")

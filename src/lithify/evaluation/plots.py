@@ -120,8 +120,9 @@ def scores(
     top = 10.0 ** np.ceil(np.log10(highest + 1))
     for name, at in (cutoffs or {}).items():
         x = float(np.clip(_log_odds(np.array([at]))[0][0], -span, span))
-        side = {"dx": -4, "align": "right"} if name == "unsure" else {"dx": 4, "align": "left"}
-        layers += [rule({"x": x, "y": -top, "x2": x, "y2": top}), label(x, top, name, dy=8, **side)]
+        left = name == "unsure"  # its name stands on the outer side of the band
+        text = label(x, top, name, dx=-4 if left else 4, dy=8, align="right" if left else "left")
+        layers += [rule({"x": x, "y": -top, "x2": x, "y2": top}), text]
     if binary:
         layers += [
             label(-span, top * 0.5, labels[1], dx=4, colour="positive", bold=True),

@@ -126,6 +126,8 @@ class Catalog:
                 name, self.snapshot(digest).digest, self._now(),
             )  # fmt: skip
 
+    check_name = staticmethod(check_name)
+
     def names(self) -> dict[str, str]:
         """Name → digest of the snapshot."""
         return {row["name"]: row["digest"] for row in self._db.read("SELECT name, digest FROM names ORDER BY name")}

@@ -86,28 +86,27 @@ def collect(home: Home, *, dry_run: bool = False, grace: float = GRACE_SECONDS) 
 
 def mark(home: Home) -> set[str]:
     """The digests of all objects that must stay."""
-    erased = {row.digest for row in home.catalog.snapshots() if row.erased}
-    waiting = [digest for digest in _roots(home) if digest not in erased]
+    snapshots = {row.digest: row for row in home.catalog.snapshots()}
+    erased = {row.digest for row in snapshots.values() if row.erased}
+    waiting = list(_roots(home))
     needed: set[str] = set()
     while waiting:
         digest = waiting.pop()
-        if digest not in needed:
-            needed.add(digest)
-            waiting += [found for found in _references(home.blobs, digest) if found not in erased]
+        if digest in needed or digest in erased:
+            continue
+        needed.add(digest)
+        waiting += _references(home.blobs, digest)
+        if row := snapshots.get(digest):
+            waiting += filter(None, (row.parent, row.layout, row.quarantine))
     return needed
 
 
-def _roots(home: Home) -> Iterator[str]:
+def _roots(home: Home) -> set[str]:
     catalog = home.catalog
-    snapshots = set(catalog.names().values())
-    for model in catalog.models():
-        yield model.digest
-        if model.snapshot:
-            snapshots.add(model.snapshot)
-    snapshots |= {run.snapshot for run in catalog.runs() if run.state in ("running", "interrupted")}
-    for row in catalog.snapshots():
-        if row.digest in snapshots and not row.erased:
-            yield from filter(None, (row.digest, row.parent, row.layout, row.quarantine))
+    models = catalog.models()
+    roots = {model.digest for model in models} | set(catalog.names().values())
+    roots |= {model.snapshot for model in models if model.snapshot}
+    return roots | {run.snapshot for run in catalog.runs() if run.state in ("running", "interrupted")}
 
 
 def _references(blobs: Blobs, digest: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from lithify.progress import Reporter, silent
 if TYPE_CHECKING:
     from lithify.data.snapshot import Difference, Snapshot
     from lithify.data.source import Source
-    from lithify.data.withdrawal import Withdrawal
+    from lithify.data.withdraw import Withdrawal
     from lithify.evaluation.evaluate import Evaluation
     from lithify.model.model import Model
     from lithify.recipe import Recipe
@@ -84,7 +84,7 @@ def snapshot(
     parent : Snapshot or THING, optional
         Its rows and their sides are kept; what it lacks becomes a new generation.
     split : str, optional
-        ``time``, ``hash``, ``group:FIELD`` or ``given:FIELD``; ``auto``, the default, is by time where that is possible.
+        ``time``, ``hash``, ``group:FIELD`` or ``given:FIELD``; by time where that can be, if not given.
     strict : bool
         Whether one quarantined row is an error.
     kind : "mail" or "text", optional
@@ -104,7 +104,7 @@ def snapshot(
     return snapshotting.snapshot(source, opened, name=name, parent=older, rule=rule, strict=strict, report=report)
 
 
-def _source(data: Path | str, rule: str, field: str, **asked: str | None) -> Source:
+def _source(data: Path | str, rule: str, field: str, group: str | None, **asked: Any) -> Source:
     from lithify.data.open import open_source
 
     if rule not in ("auto", "time", "hash", "group", "given"):
@@ -114,11 +114,11 @@ def _source(data: Path | str, rule: str, field: str, **asked: str | None) -> Sou
             f"The split {rule!r} {'takes no' if field else 'needs a'} field.", expected="such as group:list"
         )
     if rule == "group":
-        if asked["group"] not in (None, field):
-            raise UsageError("--group and --split name two different fields.", found=f"{asked['group']} and {field}")
-        asked["group"] = field
-    given = {"side": field} if rule == "given" else {}
-    return open_source(data, **asked, **given)
+        if group not in (None, field):
+            raise UsageError("--group and --split name two different fields.", found=f"{group} and {field}")
+        group = field
+    side = field if rule == "given" else None
+    return open_source(data, group=group, side=side, **asked)
 
 
 def diff(old: Data, new: Data, *, home: Place = None) -> Difference:
@@ -129,9 +129,7 @@ def diff(old: Data, new: Data, *, home: Place = None) -> Difference:
     return snapshots.diff(find_snapshot(opened, old), find_snapshot(opened, new))
 
 
-def withdraw(
-    snapshot: Data, keys: Iterable[str], *, erase: bool = False, home: Place = None, report: Reporter = silent
-) -> Withdrawal:
+def withdraw(snapshot: Data, keys: Iterable[str], *, erase: bool = False, home: Place = None) -> Withdrawal:
     """Makes a snapshot without some rows, and lists the models that were trained on them.
 
     Parameters
@@ -143,10 +141,10 @@ def withdraw(
         Whether to erase the content of the rows from the home, for good; models trained on them stay, and can no
         longer be rebuilt.
     """
-    from lithify.data import withdrawal
+    from lithify.data import withdraw as withdrawals
 
     opened = open_home(home)
-    return withdrawal.withdraw(opened, find_snapshot(opened, snapshot), list(keys), erase=erase, report=report)
+    return withdrawals.withdraw(opened, find_snapshot(opened, snapshot), list(keys), erase=erase)
 
 
 def train(
@@ -264,7 +262,7 @@ def open(thing: Path | str, *, verify: bool = False, home: Place = None) -> Mode
     if Path(thing).expanduser().exists() or str(thing).endswith(SUFFIX):
         return open_model(Path(thing).expanduser(), verify=verify)
     opened = open_home(home)
-    return open_model(opened.blobs.path(opened.catalog.resolve(str(thing), "model")), verify=verify)
+    return open_model(opened.blobs.verified(opened.catalog.resolve(str(thing), "model")), verify=verify)
 
 
 def evaluate(

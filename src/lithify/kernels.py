@@ -17,7 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,8 +31,7 @@ def kernel(function: Function) -> Function:
         return function
     import numba
 
-    made: Function = numba.njit(cache=True, nogil=True, boundscheck=False)(function)
-    return made
+    return cast(Function, numba.njit(cache=True, nogil=True)(function))
 
 
 def peer(name: str) -> ModuleType:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
+from lithify.data import params as parameters
 from lithify.errors import NotFound, RecipeError
 from lithify.features.registry import features
 from lithify.learners.registry import learner
@@ -59,7 +61,7 @@ class Recipe:
 
     learner: str = "auto"
     quality: Quality = "good"
-    seed: Annotated[int, Ge(0), Le(2**53)] = 0
+    seed: Annotated[int, Ge(0), Le(2**53 - 1)] = 0
     grains: Annotated[int, Ge(1), Le(1024)] = 16
     folds: Annotated[int, Ge(0), Le(20)] = 3
     ham_loss: Annotated[float, Gt(0), Le(0.5)] = 0.001
@@ -79,6 +81,8 @@ def load(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotFound(f"There is no recipe file {path}.") from None
+    except OSError as error:
+        raise NotFound(f"The recipe file {path} cannot be read.", found=error.strerror) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not TOML.", found=str(error)) from None
 
@@ -95,6 +99,8 @@ def parse(document: Mapping[str, Any], assignments: Iterable[str] = ()) -> Recip
     for assignment in assignments:
         _assign(merged, assignment)
     name = merged.get("learner", "auto")
+    if not isinstance(name, str):
+        raise RecipeError("The value of 'learner' in the recipe does not fit.", expected="a text", found=repr(name)[:80])
     tables = {"features"} | ({name} if name != "auto" else set(DEFAULT_LEARNER.values()))
     for key in merged:
         if key not in TOP and key not in tables:
@@ -123,8 +129,8 @@ def resolve(recipe: Recipe, kind: str, labels: tuple[str, ...]) -> dict[str, Any
     learns, reads = learner(name), features(kind)
     resolved = {key: getattr(recipe, key) for key in ("quality", "seed", "grains", "folds")}
     resolved["learner"] = name
-    resolved["params"] = plain(params_of(learns.Params, recipe.params, name, recipe.quality))
-    resolved["features"] = plain(params_of(reads.Params, recipe.features, "features", recipe.quality))
+    resolved["params"] = parameters.plain(params_of(learns.Params, recipe.params, name, recipe.quality))
+    resolved["features"] = parameters.plain(params_of(reads.Params, recipe.features, "features", recipe.quality))
     if kind == "mail":
         resolved["spam"] = _spam(recipe.spam, labels)  # empty where the labels are not spam and ham
         resolved["ham_loss"] = recipe.ham_loss
@@ -155,26 +161,29 @@ def to_toml(resolved: Mapping[str, Any]) -> str:
 
 
 def strict(schema: type, values: Mapping[str, Any], what: str) -> Any:
-    """Builds a frozen dataclass from plain values: no unknown keys, no coercion, every bound held."""
-    from pydantic import TypeAdapter, ValidationError
-
-    known = [f.name for f in dataclasses.fields(schema)]
-    for key in values:
-        if key not in known:
-            raise _unknown(key, known, what)
+    """Builds a frozen dataclass from plain values; ``RecipeError`` for unknown keys, other types and broken bounds."""
     try:
-        return TypeAdapter(schema).validate_python({key: _lists(v) for key, v in values.items()})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        return parameters.read(schema, values)
+    except parameters.Misfit as error:
+        if not error.expected:
+            raise _unknown(error.key, [f.name for f in dataclasses.fields(schema)], what) from None
         raise RecipeError(
-            f"The value of {where!r} in the {what} does not fit.", expected=first["msg"], found=repr(first["input"])
+            f"The value of {error.key!r} in the {what} does not fit.", expected=error.expected, found=error.found
         ) from None
 
 
-def plain(params: Any) -> dict[str, Any]:
-    """A frozen dataclass as a JSON document."""
-    return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(params).items()}
+def reread(resolved: Mapping[str, Any], kind: str, labels: tuple[str, ...]) -> dict[str, Any]:
+    """A resolved recipe that came from a file, read as strictly as one that was typed.
+
+    Raises ``RecipeError`` unless it is, to the last key, what :func:`resolve` writes.
+    """
+    if not isinstance(resolved.get("learner"), str):
+        raise RecipeError("The resolved recipe names no learner.")
+    document = {key: value for key, value in resolved.items() if key != "params"}
+    again = resolve(parse({**document, resolved["learner"]: resolved.get("params")}), kind, labels)
+    if again != resolved:
+        raise RecipeError("The resolved recipe is not complete.", found="; ".join(difference(resolved, again))[:300])
+    return again
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any], at: str = "") -> list[str]:
@@ -228,15 +237,11 @@ def _unknown(key: str, known: list[str], what: str) -> RecipeError:
     )
 
 
-def _lists(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return repr(value)

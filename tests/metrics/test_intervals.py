@@ -98,3 +98,20 @@ def test_calibration_error_interval_is_moved_back_by_its_bias():
     value, low, high = metrics.measure(y, p)["calibration_error"]
     assert low < value < high
     assert value - low > 0.2 * (high - low)
+
+
+def test_very_many_rows_are_thinned_and_the_interval_shrunk(monkeypatch):
+    y, p = drawn(4000, 3)
+    whole = metrics.measure(y, p)
+    monkeypatch.setattr("lithify.metrics.intervals.MOST_ROWS", 1000)
+    thinned = metrics.measure(y, p)
+    for name in ("auc", "log_loss", "brier", "missed_at_1_per_100"):
+        assert thinned[name].value == whole[name].value
+        width = whole[name].high - whole[name].low
+        assert thinned[name].high - thinned[name].low == pytest.approx(width, rel=0.35), name
+
+
+def test_thinning_keeps_a_rare_label(monkeypatch):
+    monkeypatch.setattr("lithify.metrics.intervals.MOST_ROWS", 50)
+    y = np.array([0] * 500 + [1] * 2)
+    assert metrics.measure(y, np.linspace(0, 1, 502))["auc"].value == 1.0

@@ -1,133 +1,119 @@
-"""The application: all commands, and what happens around each of them."""
+"""The application: the list of commands, and what happens around each of them."""
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import logging
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from types import FrameType
-from typing import Annotated, Any, NoReturn, cast
+from typing import NoReturn, cast
 
-import typer
-import typer.core
-
-from lithify.cli import data, demo, keeping, training, using
+from lithify.cli import parser
 from lithify.cli.output import INTERRUPTED, TERMINATED, UNREAD, Terminal
-from lithify.errors import LithifyError, UsageError
+from lithify.errors import LithifyError, UsageError, as_store_error
 
-_USAGE = cast(type[Exception], typer.BadParameter.__mro__[1])  # the parser's own error for command lines
-_SECTIONS = {
-    "Start here": ("demo",),
-    "Data": ("snapshot", "diff", "withdraw"),
-    "Training": ("train", "runs"),
-    "Models": ("evaluate", "predict", "explain", "verify"),
-    "Housekeeping": ("show", "ls", "gc", "doctor"),
+SECTIONS: dict[str, dict[str, str]] = {
+    "Start here": {"demo": "demo"},
+    "Data": {"snapshot": "data", "diff": "data", "withdraw": "data"},
+    "Training": {"train": "training", "runs": "training"},
+    "Models": {"evaluate": "using", "predict": "using", "explain": "using", "verify": "using"},
+    "Housekeeping": {"show": "keeping", "ls": "keeping", "gc": "keeping", "doctor": "keeping"},
 }
+"""Commands by section, each with the file of this package that holds it; a file loads when its command runs."""
+
+HEAD = """\
+Usage: lithify COMMAND [ARGUMENTS] [OPTIONS]
+
+Turns a fixed, labelled dataset into a model that is trained once and never
+changes. New here? `lithify demo` does the main job on real mail in seconds."""
+
+FOOT = """\
+Every command takes --json, --home DIR, --quiet and --help. `lithify --version`
+prints the version.
+
+Example: lithify train mail/ --out spam.lith"""
 
 
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, taken as an interruption so that everything is put away on the way out."""
 
 
-class _Commands(typer.core.TyperGroup):
-    """The list of commands, in sections."""
-
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        for title, names in _SECTIONS.items():
-            with formatter.section(title):
-                formatter.write_dl([(name, self.commands[name].get_short_help_str(60)) for name in names])
-
-
-app = typer.Typer(
-    name="lithify",
-    cls=_Commands,
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 80},
-)
-
-
-def _version(asked: bool) -> None:
-    if asked:
-        import lithify
-
-        sys.stdout.write(f"lithify {lithify.__version__}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def lithify(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Turns a fixed, labelled dataset into a model that is trained once and never changes.
-
-    New here? `lithify demo` does the main job on real mail in some seconds.
-    """
-
-
-for room in (demo, data, training, using, keeping):
-    room.register(app)
-
-_command = typer.main.get_command(app)
-
-
 def run(arguments: Sequence[str]) -> int:
     """Runs a command line: never raises, returns the exit status."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     terminal = Terminal(as_json="--json" in arguments, quiet="--quiet" in arguments or "-q" in arguments)
-    training_run = next((word for word in arguments if not word.startswith("-")), "") in ("train", "demo")
+    resumable = arguments[:1] in (["train"], ["demo"])
     try:
         with _terminable():
-            try:
-                status = _command.main(list(arguments), prog_name="lithify", standalone_mode=False)
-                sys.stdout.flush()
-                return status if isinstance(status, int) else 0
-            except LithifyError as error:
-                return _fail(terminal, error)
-            except _USAGE as error:
-                return _fail(terminal, _usage(error))
-            except typer.Abort:
-                raise KeyboardInterrupt from None
-            except MemoryError:
-                return _fail(terminal, LithifyError("Out of memory.", hint="Close other programs, or use less data."))
+            status = _dispatch(list(arguments))
+            sys.stdout.flush()
+            return status
+    except LithifyError as error:
+        return _fail(terminal, error)
+    except MemoryError:
+        return _fail(terminal, LithifyError("Out of memory.", hint="Close other programs, or use less data."))
     except KeyboardInterrupt as error:
-        return _interrupted(terminal, error, training_run)
+        return _interrupted(terminal, error, resumable)
     except BrokenPipeError:
         return _unread()
     except OSError as error:
-        return _fail(terminal, _of_system(error))
+        return _fail(terminal, as_store_error(error, "running the command"))
+
+
+def command(name: str) -> parser.Command:
+    """The function behind a command; ``UsageError`` with the nearest name when there is none."""
+    files = {each: file for section in SECTIONS.values() for each, file in section.items()}
+    if name not in files:
+        near = difflib.get_close_matches(name, files, 1)
+        hint = f"Did you mean {near[0]}?" if near else "See `lithify --help`."
+        raise UsageError(f"There is no command {name!r}.", hint=hint)
+    return cast(parser.Command, getattr(import_module(f"lithify.cli.{files[name]}"), name))
+
+
+def overview() -> str:
+    """The help of the whole."""
+    wide = max(len(name) for section in SECTIONS.values() for name in section)
+    sections = [
+        f"{title}:\n" + parser.listing([(name, parser.paragraphs(command(name))[0]) for name in names], wide)
+        for title, names in SECTIONS.items()
+    ]
+    return "\n\n".join([HEAD, *sections, FOOT])
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("--help", "-h"):
+        sys.stdout.write(overview() + "\n")
+        return 0 if words else UsageError.exit_status
+    if words[0] == "--version":
+        import lithify
+
+        sys.stdout.write(f"lithify {lithify.__version__}\n")
+        return 0
+    name, *rest = words
+    function = command(name)
+    arguments = parser.parse(name, function, rest)
+    if arguments is None:
+        sys.stdout.write(parser.help_text(name, function) + "\n")
+        return 0
+    return function(**arguments) or 0
 
 
 def _fail(terminal: Terminal, error: LithifyError) -> int:
-    terminal.error(error)
-    sys.stdout.flush()
+    try:
+        terminal.error(error)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread()
     return error.exit_status
 
 
-def _usage(error: Exception) -> UsageError:
-    """The parser's complaint as one of ours."""
-    format_message = getattr(error, "format_message", None)
-    message = str(format_message() if format_message else error)
-    context = getattr(error, "ctx", None)
-    path = getattr(context, "command_path", "") or "lithify"
-    return UsageError(message.rstrip(".?") + ("?" if message.endswith("?") else "."), hint=f"See `{path} --help`.")
-
-
-def _of_system(error: OSError) -> LithifyError:
-    from lithify.errors import as_store_error
-
-    return as_store_error(error, "running the command")
-
-
-def _interrupted(terminal: Terminal, error: KeyboardInterrupt, training_run: bool) -> int:
-    if training_run:
+def _interrupted(terminal: Terminal, error: KeyboardInterrupt, resumable: bool) -> int:
+    if resumable:
         terminal.warn("Stopped before the end. Run the same command again to go on.")
         return os.EX_TEMPFAIL
     terminal.warn("Stopped.")
@@ -136,7 +122,7 @@ def _interrupted(terminal: Terminal, error: KeyboardInterrupt, training_run: boo
 
 def _unread() -> int:
     """Whoever read our output is gone; nothing that is still in a buffer may complain at exit."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return UNREAD
 

@@ -23,7 +23,6 @@ PACKAGES = (
     "selectolax",
     "rfc8785",
     "jinja2",
-    "typer",
     "rich",
     "vl-convert-python",
 )

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from lithify.cli import options as o
 from lithify.cli.output import Terminal, count, moment, plain, short
+from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
+from lithify.progress import Update
 
 if TYPE_CHECKING:
     from lithify.data.snapshot import Snapshot
 
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
-    app.command(epilog="Example: lithify snapshot mail/ --name inbox")(snapshot)
-    app.command(epilog="Example: lithify diff inbox-2023 inbox-2024")(diff)
-    app.command(epilog="Example: lithify withdraw inbox 3f9a1c2b7d10 --erase")(withdraw)
+SIDES = {"train": "train", "validation": "validation", "test": "test", "excluded": "left out"}
+"""The sides of a split in the order and by the names in which people read them."""
 
 
 def snapshot(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A folder, mailbox, archive or table.")],
+    data: Annotated[str, Argument(metavar="DATA", help="A folder, mailbox, archive or table.")],
     label: o.Label = None,
     text: o.Text = None,
     time: o.Time = None,
@@ -40,6 +36,8 @@ def snapshot(
 
     DATA is a maildir, an mbox, a folder with one sub-folder per label, files with an index, a tar or zip of any of
     these, or a CSV, TSV or JSON lines file. Your files are only read.
+
+    Example: lithify snapshot mail/ --name inbox
     """
     from lithify import api
 
@@ -56,13 +54,16 @@ def snapshot(
 
 
 def diff(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="A snapshot.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="Another one.")],
+    old: Annotated[str, Argument(metavar="OLD", help="A snapshot.")],
+    new: Annotated[str, Argument(metavar="NEW", help="Another one.")],
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Show which rows were added, removed, relabelled or moved."""
+    """Show which rows were added, removed, relabelled or moved.
+
+    Example: lithify diff inbox-2023 inbox-2024
+    """
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
@@ -77,22 +78,26 @@ def diff(
 
 
 def withdraw(
-    snapshot: Annotated[str, typer.Argument(metavar="SNAP", help="A snapshot.")],
-    keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys of rows, at least 8 digits of each.")],
-    erase: Annotated[bool, typer.Option("--erase", help="Erase their content from the home for good.")] = False,
+    snapshot: Annotated[str, Argument(metavar="SNAP", help="A snapshot.")],
+    keys: Annotated[list[str], Argument(metavar="KEY...", help="Keys of rows, at least 8 digits of each.")],
+    erase: Annotated[bool, Option("--erase", help="Erase their content from the home for good.")] = False,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Make a snapshot without some rows, and list the models trained on them.
+    """Take rows out of a snapshot, into a new one.
 
-    Models are not changed by it: train again on the new snapshot to have one without these rows.
+    Lists the models that were trained on them. Models are
+    not changed by it: train again on the new snapshot to have one without these rows.
+
+    Example: lithify withdraw inbox 3f9a1c2b7d10 --erase
     """
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with Progress(quiet=quiet, width=terminal.width) as report:
-        done = api.withdraw(snapshot, keys, erase=erase, home=home, report=report)
+        report(Update("withdrawing"))
+        done = api.withdraw(snapshot, keys, erase=erase, home=home)
     terminal.document(done.to_json())
     terminal.say(
         f"Withdrew {count(len(done.keys), 'row')}: the snapshot without them is {short(done.snapshot.digest)}."
@@ -125,9 +130,9 @@ def describe(terminal: Terminal, snap: Snapshot, quarantined: bool = True) -> No
     terminal.facts(_facts(m, counts, snap))
     shown = snap.labels[:6]
     rows = [
-        [f"  {side}", *(f"{found.get(label, 0):,}" for label in shown)]
-        for side, found in sides.items()
-        if side != "excluded" or sum(found.values())
+        [f"  {title}", *(f"{sides[side].get(label, 0):,}" for label in shown)]
+        for side, title in SIDES.items()
+        if side in sides and (side != "excluded" or any(sides[side].values()))
     ]
     terminal.table(rows, range(1, len(shown) + 1), ["  rows", *map(plain, shown)])
     if quarantined and m["quarantine"]:
@@ -151,6 +156,8 @@ def _facts(m: dict[str, Any], counts: str, snap: Snapshot) -> list[tuple[str, st
         facts.append(("copies", f"{count(m['copies'], 'exact copy', 'exact copies')} counted once"))
     if m["truncated"]:
         facts.append(("cut", f"{count(m['truncated'], 'row')} read up to the limit of 512 KiB"))
+    if m.get("withdrawn"):
+        facts.append(("withdrawn", count(m["withdrawn"], "row")))
     if m.get("relabelled"):
         facts.append(("relabelled", count(m["relabelled"], "row")))
     if m["parent"]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from lithify.cli import options as o
 from lithify.cli.output import Terminal, plain, short, size
+from lithify.cli.parser import Option
 from lithify.cli.progress import Progress, span
 from lithify.errors import UsageError
-from lithify.progress import Reporter
+from lithify.progress import Update
 
 if TYPE_CHECKING:
     from lithify.data.snapshot import Snapshot
@@ -28,19 +26,18 @@ MESSAGE_BYTES = (600, 4000)
 """How long the message is that is explained: short enough to read."""
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command of this file."""
-    app.command(epilog="Example: lithify demo --keep demo")(demo)
-
-
 @dataclass(frozen=True)
 class Stage:
-    """Where the demo stands: its terminal, its progress, its folder and its home."""
+    """What the steps need: where to print headings and what is below them, the folder and the home."""
 
     terminal: Terminal
-    report: Reporter
+    inner: Terminal
     folder: Path
     home: Home
+
+    def working(self) -> Progress:
+        """Progress of one piece of work, during which nothing else is printed."""
+        return Progress(quiet=self.inner.quiet, width=self.terminal.width, notes=False)
 
     def heading(self, number: int, title: str) -> None:
         """A numbered heading before the work."""
@@ -48,12 +45,12 @@ class Stage:
 
     def tell(self, text: str) -> None:
         """A sentence of the story."""
-        self.terminal.paragraph(text, "   ")
+        self.inner.paragraph(text)
 
 
 def demo(
     keep: Annotated[
-        Path, typer.Option("--keep", metavar="DIR", help="Where to leave the mail, the model and the report.")
+        Path, Option("--keep", metavar="DIR", help="Where to leave the mail, the model and the report.")
     ] = FOLDER,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
@@ -63,23 +60,24 @@ def demo(
 
     Does the main job on 1,500 messages that ship with Lithify, and leaves everything in one folder, which also serves
     as its home unless --home says otherwise. A second time it finds the run finished.
+
+    Example: lithify demo --keep demo
     """
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     folder = _folder(keep)
     began = time.monotonic()
-    opened = api.open_home(folder / "home" if home is None or _from_environment(home) else home)
+    opened = api.open_home(folder / "home" if home is None else home)
     terminal.say(terminal.style("Lithify demo: a spam filter from real mail, trained once and set in stone", "bold"))
     terminal.paragraph(f"Everything stays in {_typed(folder)}/.")
-    with Progress(quiet=quiet, width=terminal.width, notes=False) as report:
-        stage = Stage(terminal, report, folder, opened)
-        snap = _freeze(stage)
-        outcome = _train(stage, snap)
-        path = _seal(stage, outcome)
-        found = _measure(stage, path, snap)
-        _explain(stage, path, snap, found)
-        page = _report(stage, found)
+    stage = Stage(terminal, Terminal(as_json=as_json, quiet=quiet, indent="   "), folder, opened)
+    snap = _freeze(stage)
+    outcome = _train(stage, snap)
+    path = _seal(stage, outcome)
+    found = _measure(stage, path, snap)
+    _explain(stage, path, snap, found)
+    page = _report(stage, found)
     terminal.document(outcome.to_json() | {"path": str(path), "report": str(page), "evaluation": found.to_json()})
     _next(stage, path, time.monotonic() - began)
 
@@ -105,12 +103,13 @@ def _freeze(stage: Stage) -> Snapshot:
     if not copy.exists():
         copy.write_bytes(samples.mail().read_bytes())
     stage.tell(f"{_typed(copy)} is {open_source(copy).describe()}.")
-    tell_compiling(stage.terminal)
+    tell_compiling(stage.inner)
     began = time.monotonic()
-    snap = api.snapshot(copy, name="mail", home=stage.home, report=stage.report)
-    stage.terminal.say()
-    describe(stage.terminal, snap)
-    stage.terminal.say()
+    with stage.working() as report:
+        snap = api.snapshot(copy, name="mail", home=stage.home, report=report)
+    stage.inner.say()
+    describe(stage.inner, snap)
+    stage.inner.say()
     if snap.manifest["split"]["rule"] == "time":
         stage.tell(
             "It learns from the oldest messages and is judged by the newest, which it never sees before: "
@@ -126,7 +125,8 @@ def _train(stage: Stage, snap: Snapshot) -> Outcome:
     stage.heading(2, "Training")
     began = time.monotonic()
     recipe = api.make_recipe({"ham_loss": HAM_LOSS})
-    outcome = api.run(stage.home, snap, recipe, snap.digest, api.make_settings(), new=False, report=stage.report)
+    with stage.working() as report:
+        outcome = api.run(stage.home, snap, recipe, snap.digest, api.make_settings(), new=False, report=report)
     if outcome.resumed:
         stage.tell(
             f"Run {short(outcome.run)} was finished before: data, recipe and engine are the same, "
@@ -146,7 +146,7 @@ def _seal(stage: Stage, outcome: Outcome) -> Path:
     model = api.verify(api.write_model(outcome.model, path))
     stage.tell(f"{_typed(path)}, {size(len(model.data))}: one file that runs no code when it is opened.")
     stage.tell("Seal, structure and golden predictions are as they were sealed. Its name:")
-    stage.terminal.say(f"   {model.digest}")
+    stage.inner.say(model.digest)
     return path
 
 
@@ -155,22 +155,22 @@ def _measure(stage: Stage, path: Path, snap: Snapshot) -> Evaluation:
     from lithify.cli.figures import cutoffs
     from lithify.evaluation.summary import headlines, measured_on, summary
 
-    found = api.evaluate(path, snap, home=stage.home)
     stage.heading(4, "How good it is, on mail it has never seen")
+    found = api.evaluate(path, snap, home=stage.home)
     for sentence in summary(found):
         stage.tell(sentence)
-    stage.terminal.say()
-    lines = [[f"   {line.title}", line.value, line.interval] for line in headlines(found)]
-    stage.terminal.table(lines, right=[1], head=["", "", "95 % interval"])
-    stage.terminal.say()
+    stage.inner.say()
+    lines = [[line.title, line.value, line.interval] for line in headlines(found)]
+    stage.inner.table(lines, right=[1], head=["", "", "95 % interval"])
+    stage.inner.say()
     for sentence in measured_on(found):
         stage.tell(sentence)
+    cutoffs(stage.inner, api.open(path))
+    stage.inner.say()
     stage.tell(
-        f"The cut-off is set for a ham loss of {HAM_LOSS:.0%}. One in a thousand would be better, but to show that "
-        "takes about 3,000 ham, and here are 800."
+        f"Why {100 * HAM_LOSS:g} % and not 0.1 %, one in a thousand? To show that takes about 3,000 ham, and here are "
+        f"{sum(side['ham'] for side in snap.manifest['split']['counts'].values()):,}. Your own mail may well have them."
     )
-    model = api.open(path)
-    cutoffs(stage.terminal, model)
     return found
 
 
@@ -183,8 +183,8 @@ def _explain(stage: Stage, path: Path, snap: Snapshot, found: Evaluation) -> Non
     file.write_bytes(_message(snap, found))
     model = api.open(path)
     stage.tell(f"{_typed(file)} is one of the messages it has never seen. What pushes its score up and down:")
-    stage.terminal.say()
-    show_explanation(stage.terminal, model, model.explain(file), 8)
+    stage.inner.say()
+    show_explanation(stage.inner, model, model.explain(file), 8)
 
 
 def _message(snap: Snapshot, found: Evaluation) -> bytes:
@@ -200,7 +200,9 @@ def _message(snap: Snapshot, found: Evaluation) -> bytes:
 
 def _report(stage: Stage, found: Evaluation) -> Path:
     stage.heading(6, "The report")
-    page = found.report(stage.folder / "report.html")
+    with stage.working() as report:
+        report(Update("drawing"))
+        page = found.report(stage.folder / "report.html")
     stage.tell(f"{_typed(page)}: open it in a browser. One file, loads nothing, shows no whole message.")
     return page
 
@@ -214,15 +216,11 @@ def _next(stage: Stage, path: Path, seconds: float) -> None:
         ("lithify train PATH/TO/YOUR/MAIL", "a maildir, mboxes, or a folder with ham/ and spam/ in it"),
         ("lithify demo", "again: a finished run returns its model at once"),
     ):
-        stage.terminal.say(f"   {command}")
-        stage.terminal.say(stage.terminal.style(f"       {why}", "dim"))
+        stage.inner.say(command)
+        stage.inner.say(stage.inner.style(f"    {why}", "dim"))
 
 
 def _typed(path: Path) -> str:
     """A path as a person would type it."""
     found = path.resolve()
     return plain(str(found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found))
-
-
-def _from_environment(home: Path) -> bool:
-    return os.environ.get("LITHIFY_HOME") == str(home)

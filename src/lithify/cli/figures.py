@@ -64,6 +64,14 @@ def cutoffs(terminal: Terminal, model: Model) -> None:
         terminal.paragraph(sentence, "  ")
 
 
+def limits(terminal: Terminal, model: Model) -> None:
+    """What the card says the model cannot do, but for what was said with the cut-offs."""
+    terminal.title("Limits")
+    for limit in model.card["limits"]:
+        if limit not in (model.cutoffs or {}).get("text", ()):
+            terminal.paragraph(limit, "  ")
+
+
 def evaluation_table(terminal: Terminal, found: Evaluation) -> None:
     """All figures of an evaluation, the answer in words first, then what it was measured on."""
     from lithify.evaluation.summary import measured_on, summary

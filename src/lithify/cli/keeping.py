@@ -4,33 +4,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import Annotated
 
 from lithify.cli import options as o
 from lithify.cli.output import Terminal, count, moment, plain, short, size
+from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress, span
-
-if TYPE_CHECKING:
-    from lithify.store.home import Home
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
-    app.command(epilog="Example: lithify show spam.lith")(show)
-    app.command("ls", epilog="Example: lithify ls --json")(ls)
-    app.command(epilog="Example: lithify gc --dry-run")(gc)
-    app.command(epilog="Example: lithify doctor --warm")(doctor)
 
 
 def show(
-    thing: Annotated[str, typer.Argument(metavar="THING", help="A model file, or a name or digest in the home.")],
+    thing: Annotated[str, Argument(metavar="THING", help="A model file, or a name or digest in the home.")],
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Show a model's card, a snapshot with its quarantine list, or a run."""
+    """Show a model's card, a snapshot or a run.
+
+    Of a snapshot also the quarantine list: what was left out, and why.
+
+    Example: lithify show spam.lith
+    """
     from lithify import api
     from lithify.cli import training
     from lithify.cli.showing import show_model, show_snapshot
@@ -53,7 +46,10 @@ def ls(
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """List snapshots and models."""
+    """List snapshots and models.
+
+    Example: lithify ls --json
+    """
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
@@ -99,7 +95,7 @@ def ls(
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Only show what would go.")] = False,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
@@ -108,6 +104,8 @@ def gc(
 
     Models stay, and so do snapshots that are named, that a model was trained on or that an unfinished run reads, with
     all they need. Nothing younger than an hour goes.
+
+    Example: lithify gc --dry-run
     """
     from lithify import api
     from lithify.store.gc import collect
@@ -125,14 +123,16 @@ def gc(
 
 
 def doctor(
-    warm: Annotated[bool, typer.Option("--warm", help="Compile the numeric kernels now.")] = False,
+    warm: Annotated[bool, Option("--warm", help="Compile the numeric kernels now.")] = False,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
-) -> None:
+) -> int:
     """Look for what is wrong with the installation or the home.
 
     Exit status 78 when something is.
+
+    Example: lithify doctor --warm
     """
     import time
 
@@ -153,8 +153,7 @@ def doctor(
         terminal.say(f"{mark}{check.name.ljust(wide)}  {plain(check.found)}")
         if check.hint:
             terminal.paragraph(check.hint, " " * (wide + 6))
-    if not good:
-        raise typer.Exit(os.EX_CONFIG)
+    return 0 if good else os.EX_CONFIG
 
 
 def _of(snapshot: str | None, names: dict[str, str]) -> str:

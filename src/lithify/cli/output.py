@@ -32,16 +32,19 @@ class Terminal:
         Documents for programs go to stdout, and all that is for people to stderr.
     quiet : bool
         Nothing but results and errors.
+    indent : str
+        Stands before every line of the result.
     """
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, indent: str = "") -> None:
         self.as_json = as_json
         self.quiet = quiet
+        self.indent = indent
 
     @property
     def width(self) -> int:
         """Columns to fill."""
-        return min(shutil.get_terminal_size((80, 24)).columns, MAX_WIDTH)
+        return min(shutil.get_terminal_size((80, 24)).columns, MAX_WIDTH) - len(self.indent)
 
     def document(self, value: Any, *, line: bool = False) -> None:
         """A JSON document on stdout, where ``--json`` asks for it; ``line`` keeps it on one line."""
@@ -51,15 +54,17 @@ class Terminal:
     def say(self, text: str = "") -> None:
         """A line of the result, for people."""
         if not self.as_json:
-            _write(sys.stdout, text)
+            _write(sys.stdout, self.indent + text if text else "")
 
     def paragraph(self, text: str, indent: str = "") -> None:
         """A sentence or more of the result, wrapped."""
-        self.say(wrap(text, self.width, indent))
+        for line in wrap(text, self.width, indent).splitlines():
+            self.say(line)
 
     def title(self, text: str) -> None:
         """A heading, with an empty line before it."""
-        self.say("\n" + self.style(text, "bold"))
+        self.say()
+        self.say(self.style(text, "bold"))
 
     def table(self, rows: Iterable[Sequence[str]], right: Iterable[int] = (), head: Sequence[str] = ()) -> None:
         """Aligned columns; those in ``right`` to the right; the last one is cut at the edge of the terminal."""
@@ -74,7 +79,7 @@ class Terminal:
         wide = max((len(name) for name, _ in listed), default=0)
         for name, value in listed:
             room = max(20, self.width - wide - len(indent) - 2)
-            first, *rest = textwrap.wrap(value, room, break_on_hyphens=False) or [""]
+            first, *rest = wrap(value, room).splitlines() or [""]
             self.say(f"{indent}{self.style(name.ljust(wide), 'dim')}  {first}")
             for line in rest:
                 self.say(" " * (len(indent) + wide + 2) + line)
@@ -92,10 +97,10 @@ class Terminal:
 
     def error(self, error: LithifyError) -> None:
         """One paragraph on stderr; with ``--json`` also the error's document on stdout."""
-        facts = error.to_json()
-        if isinstance(error, SessionEnded):
-            facts["run"] = error.run
-        self.document(facts)
+        if isinstance(error, SessionEnded):  # no failure: it was asked for, or somebody pressed Ctrl-C
+            self.document(error.to_json() | {"run": error.run})
+            return self.warn(plain(str(error)))
+        self.document(error.to_json())
         sys.stdout.flush()
         label = styled("Error:", "red", sys.stderr)
         _write(sys.stderr, wrap(f"Error: {plain(str(error))}", self.width).replace("Error:", label, 1))
@@ -130,9 +135,16 @@ def plain(text: str) -> str:
 
 def wrap(text: str, width: int, indent: str = "") -> str:
     """A paragraph at most ``width`` wide; words longer than that stay whole, so that they can be copied."""
-    return textwrap.fill(
-        text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    together = text.replace(" %", "\xa0%")
+    filled = textwrap.fill(
+        together,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    return filled.replace("\xa0%", " %")
 
 
 def columns(

@@ -6,7 +6,6 @@ Nothing but notes shows during the first moments, so quick work leaves no trace 
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -17,6 +16,7 @@ from lithify.progress import Update
 
 if TYPE_CHECKING:
     from rich.live import Live
+    from rich.spinner import Spinner
 
 PATIENCE = 0.7
 """Seconds before the live line shows."""
@@ -26,7 +26,7 @@ _OURS = ("part", "rate", "left", "checkpoint")
 
 
 class Progress:
-    """A reporter for :mod:`lithify.progress`, to be used as a context manager.
+    """A reporter for :mod:`lithify.progress`, to be used as a context manager around work that prints nothing else.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Progress:
         self._stage_began = self._began
         self._update: Update | None = None
         self._live: Live | None = None
-        self._timer: threading.Timer | None = None
+        self._spinner: Spinner | None = None
 
     def __enter__(self) -> Self:
         self._began = self._last = self._stage_began = self._clock()
@@ -95,20 +95,30 @@ class Progress:
                 return
             from rich.console import Console
             from rich.live import Live
+            from rich.spinner import Spinner
 
             console = Console(file=self._stream, highlight=False)
-            self._live = Live(get_renderable=self._render, console=console, transient=True, refresh_per_second=8)
+            self._spinner = Spinner("dots")
+            self._live = Live(
+                get_renderable=self._render,
+                console=console,
+                transient=True,
+                refresh_per_second=8,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
             self._live.start()
 
     def _render(self) -> Any:
         """The live line, at most one terminal line long."""
-        from rich.spinner import Spinner
         from rich.text import Text
 
-        if self._update is None:
+        if self._update is None or self._spinner is None:
             return Text("")
         text = line(self._update, self._clock() - self._stage_began, bar=16)
-        return Spinner("dots", Text(text, no_wrap=True, overflow="ellipsis"))
+        room = self._width - 3
+        self._spinner.update(text=Text(text if len(text) <= room else text[: room - 1] + "…"))
+        return self._spinner
 
     def _write(self, text: str) -> None:
         sys.stdout.flush()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lithify import canon
-from lithify.cli.data import describe, snapshot_document
-from lithify.cli.figures import cutoffs, figures
+from lithify.cli.data import SIDES, describe, snapshot_document
+from lithify.cli.figures import cutoffs, figures, limits
 from lithify.cli.output import Terminal, count, moment, plain, short, size
 
 if TYPE_CHECKING:
@@ -46,10 +46,7 @@ def show_model(terminal: Terminal, model: Model) -> None:
         terminal.say(f"  {line}" if line else "")
     terminal.title("Engine")
     terminal.paragraph(", ".join(f"{name} {value}" for name, value in card["engine"].items()), "  ")
-    terminal.title("Limits")
-    for limit in card["limits"]:
-        if limit not in (model.cutoffs or {}).get("text", ()):
-            terminal.paragraph(limit, "  ")
+    limits(terminal, model)
 
 
 def show_snapshot(terminal: Terminal, home: Home, snapshot: Snapshot) -> None:
@@ -90,6 +87,10 @@ def _data(data: dict[str, Any]) -> list[tuple[str, str]]:
     if data["period"]:
         facts.append(("period", f"{moment(data['period'][0])[:10]} to {moment(data['period'][1])[:10]}"))
     sides = data["split"]["counts"]
-    facts += [(side, ", ".join(f"{n:,} {plain(label)}" for label, n in found.items())) for side, found in sides.items()]
+    facts += [
+        (side, ", ".join(f"{n:,} {plain(label)}" for label, n in found.items()))
+        for side, found in ((title, sides.get(name, {})) for name, title in SIDES.items())
+        if found
+    ]
     reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in data["quarantine"].items())
     return [*facts, ("quarantine", reasons or "none")]

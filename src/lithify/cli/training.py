@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from lithify.cli import options as o
 from lithify.cli.data import describe
-from lithify.cli.figures import cutoffs, figures
+from lithify.cli.figures import cutoffs, figures, limits
 from lithify.cli.kernels import tell_compiling
 from lithify.cli.output import Terminal, count, moment, plain, short
+from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
 from lithify.errors import SessionEnded, UsageError
 
@@ -27,44 +25,34 @@ if TYPE_CHECKING:
     from lithify.training.run import Outcome, Settings
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
-    app.command(epilog="Example: lithify train inbox --set ham_loss=0.01 --out spam.lith")(train)
-    app.command(epilog="Example: lithify runs 3f9a1c2b7d10")(runs)
-
-
 def train(
-    data: Annotated[str | None, typer.Argument(metavar="DATA|SNAP", help="Data, or a snapshot of it.")] = None,
-    learner: Annotated[
-        str | None, typer.Option("--learner", metavar="L", help="Which learner; auto if not given.")
-    ] = None,
-    quality: Annotated[str | None, typer.Option("--quality", metavar="Q", help="fast, good or best.")] = None,
+    data: Annotated[str | None, Argument(metavar="DATA|SNAP", help="Data, or a snapshot of it.")] = None,
+    learner: Annotated[str | None, Option("--learner", metavar="L", help="Which learner; auto if not given.")] = None,
+    quality: Annotated[str | None, Option("--quality", metavar="Q", help="fast, good or best.")] = None,
     budget: Annotated[
-        str | None, typer.Option("--budget", metavar="TIME", help="Training to aim for, such as 10m; fixes the steps.")
+        str | None, Option("--budget", metavar="TIME", help="Training to aim for, such as 10m; fixes the steps.")
     ] = None,
     session: Annotated[
-        str | None, typer.Option("--session", metavar="TIME", help="Stop cleanly after that time, with status 75.")
+        str | None, Option("--session", metavar="TIME", help="Stop cleanly after that time, with status 75.")
     ] = None,
     checkpoint_every: Annotated[
         int | None,
-        typer.Option("--checkpoint-every", metavar="N", help="Steps between checkpoints, instead of by time."),
+        Option("--checkpoint-every", metavar="N", help="Steps between checkpoints, instead of by time."),
     ] = None,
-    recipe: Annotated[Path | None, typer.Option("--recipe", metavar="FILE", help="A recipe in TOML.")] = None,
+    recipe: Annotated[Path | None, Option("--recipe", metavar="FILE", help="A recipe in TOML.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One value of the recipe; may be repeated.")
+        list[str] | None, Option("--set", metavar="KEY=VALUE", help="One value of the recipe; may be repeated.")
     ] = None,
     threads: o.Threads = None,
     resume: Annotated[
-        str | None, typer.Option("--resume", metavar="RUN", help="Go on with that run, with its own data and recipe.")
+        str | None, Option("--resume", metavar="RUN", help="Go on with that run, with its own data and recipe.")
     ] = None,
-    new: Annotated[
-        bool, typer.Option("--new", help="Leave an unfinished run that differs, and start another.")
-    ] = False,
+    new: Annotated[bool, Option("--new", help="Leave an unfinished run that differs, and start another.")] = False,
     show_recipe: Annotated[
-        bool, typer.Option("--show-recipe", help="Print the recipe with all decided, and train nothing.")
+        bool, Option("--show-recipe", help="Print the recipe with all decided, and train nothing.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The model file; ./NAME-DIGEST.lith if not given.")
+        Path | None, Option("--out", metavar="FILE", help="The model file; ./NAME-DIGEST.lith if not given.")
     ] = None,
     label: o.Label = None,
     text: o.Text = None,
@@ -79,10 +67,12 @@ def train(
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Train a model, go on with an unfinished run, or return a finished one.
+    """Train, go on with an unfinished run, or find a finished one.
 
     A run may be stopped at any time (Ctrl-C, kill -9, power cut); the same command goes on from its last checkpoint,
     and the model has the same bits as if nothing had happened.
+
+    Example: lithify train inbox --set ham_loss=0.01 --out spam.lith
     """
     from lithify import api
 
@@ -95,38 +85,39 @@ def train(
         api.check_out(out)
     opened = api.open_home(home)
     tell_compiling(terminal)
-    with Progress(quiet=quiet, width=terminal.width) as report:
-        if resume is not None:
+    report = Progress(quiet=quiet, width=terminal.width)
+    if resume is not None:
+        with report:
             outcome = _train(opened, home, lambda: _resume(opened, resume, settings, report))
-            called = short(outcome.snapshot)
-        else:
-            assert data is not None
-            asked = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
-            made = {"name": name, "parent": parent, "split": None if split == "auto" else split, "strict": strict}
+        called = short(outcome.snapshot)
+    else:
+        assert data is not None
+        asked = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
+        made = {"name": name, "parent": parent, "split": None if split == "auto" else split, "strict": strict}
+        with report:
             snap = api.find_or_make(opened, data, report=report, **asked, **made)
-            if show_recipe:
-                return _show_recipe(terminal, opened, snap, wanted, settings)
-            if not quiet:
-                describe(terminal, snap)
-                terminal.say()
-            source = api.source_name(opened, data)
+        if show_recipe:
+            return _show_recipe(terminal, opened, snap, wanted, settings)
+        if not quiet:
+            describe(terminal, snap)
+            terminal.say()
+        source = api.source_name(opened, data)
+        with report:
             outcome = _train(
                 opened, home, lambda: api.run(opened, snap, wanted, source, settings, new=new, report=report)
             )
-            called = name or data
+        called = name or data
     path = api.write_model(outcome.model, _place(out, called, outcome.model.digest)).path
     terminal.document(outcome.to_json() | {"path": str(path)})
     _finished(terminal, outcome, str(_shown(path)), called, home)
 
 
 def runs(
-    run: Annotated[str | None, typer.Argument(metavar="RUN", help="A run; all of them if not given.")] = None,
+    run: Annotated[str | None, Argument(metavar="RUN", help="A run; all of them if not given.")] = None,
     pack: Annotated[
-        Path | None, typer.Option("--pack", metavar="FILE", help="Write the run to a file, to go on elsewhere.")
+        Path | None, Option("--pack", metavar="FILE", help="Write the run to a file, to go on elsewhere.")
     ] = None,
-    unpack: Annotated[
-        Path | None, typer.Option("--unpack", metavar="FILE", help="Take in a run that was packed.")
-    ] = None,
+    unpack: Annotated[Path | None, Option("--unpack", metavar="FILE", help="Take in a run that was packed.")] = None,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
@@ -135,6 +126,8 @@ def runs(
 
     `lithify runs RUN --pack FILE` writes a run with its data and its newest checkpoint to a file, and
     `lithify runs --unpack FILE` takes it into another home, where `lithify train --resume RUN` goes on.
+
+    Example: lithify runs 3f9a1c2b7d10
     """
     from lithify import api
 
@@ -179,13 +172,9 @@ def _train(home: Home, folder: Path | None, work: Callable[[], Outcome]) -> Outc
     try:
         return work()
     except SessionEnded as error:
-        where = f" --home {folder}" if folder is not None and not _from_environment(folder) else ""
+        where = f" --home {folder}" if folder is not None else ""
         command = f"lithify train --resume {short(error.run)}{where}"
         raise SessionEnded(error.run, error.message, hint=f"Go on with the same command, or: {command}") from None
-
-
-def _from_environment(folder: Path) -> bool:
-    return os.environ.get("LITHIFY_HOME") == str(folder)
 
 
 def _resume(home: Home, run: str, settings: Settings, report: Reporter) -> Outcome:
@@ -214,13 +203,11 @@ def _finished(terminal: Terminal, outcome: Outcome, path: str, called: str, home
     terminal.say(terminal.style(f"Model {short(model.digest)}", "bold") + f"  sealed, run {short(outcome.run)}, {how}")
     figures(terminal, model, outcome.metrics)
     cutoffs(terminal, model)
-    for limit in model.card["limits"]:
-        if limit not in (model.cutoffs or {}).get("text", ()):
-            terminal.paragraph(f"- {limit}", "  ")
+    limits(terminal, model)
     terminal.title("The file")
     terminal.say(f"  {path}")
     terminal.title("Next")
-    where = f" --home {home}" if home is not None and not _from_environment(home) else ""
+    where = f" --home {home}" if home is not None else ""
     snapshot = short(outcome.snapshot)
     for command, why in (
         (

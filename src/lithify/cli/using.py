@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from lithify.cli import options as o
-from lithify.cli.output import Terminal, count, plain, short
+from lithify.cli.output import Terminal, count, plain
+from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
 from lithify.progress import Update
 
@@ -18,25 +18,17 @@ if TYPE_CHECKING:
     from lithify.model.model import Model
     from lithify.model.prediction import Prediction
 
-ModelThing = Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or the digest of one in the home.")]
+ModelThing = Annotated[str, Argument(metavar="MODEL", help="A model file, or the digest of one in the home.")]
 _COLOURS = {"spam": "red", "ham": "green", "unsure": "yellow"}
-
-
-def register(app: typer.Typer) -> None:
-    """Adds the commands of this file."""
-    app.command(epilog="Example: lithify evaluate spam.lith inbox --report report.html")(evaluate)
-    app.command(epilog="Example: lithify predict spam.lith new/ --json > verdicts.jsonl")(predict)
-    app.command(epilog="Example: lithify explain spam.lith new/17.eml")(explain)
-    app.command(epilog="Example: lithify verify spam.lith --rebuild")(verify)
 
 
 def evaluate(
     model: ModelThing,
-    data: Annotated[str, typer.Argument(metavar="DATA|SNAP", help="Data, or a snapshot of it.")],
-    split: Annotated[str, typer.Option("--split", metavar="SIDE", help="test, validation or train.")] = "test",
-    report: Annotated[Path | None, typer.Option("--report", metavar="FILE.html", help="Write a page too.")] = None,
+    data: Annotated[str, Argument(metavar="DATA|SNAP", help="Data, or a snapshot of it.")],
+    split: Annotated[str, Option("--split", metavar="SIDE", help="test, validation or train.")] = "test",
+    report: Annotated[Path | None, Option("--report", metavar="FILE.html", help="Write a page too.")] = None,
     show_content: Annotated[
-        bool, typer.Option("--show-content", help="Whole messages in the page; do not pass it on.")
+        bool, Option("--show-content", help="Whole messages in the page; do not pass it on.")
     ] = False,
     label: o.Label = None,
     text: o.Text = None,
@@ -49,6 +41,8 @@ def evaluate(
     """Measure a model on one split of a snapshot.
 
     Every look at a test split is counted and shown: each makes it a little less of a test.
+
+    Example: lithify evaluate spam.lith inbox --report report.html
     """
     from lithify import api
     from lithify.cli.figures import evaluation_table
@@ -75,16 +69,18 @@ def predict(
     model: ModelThing,
     inputs: Annotated[
         list[str],
-        typer.Argument(metavar="INPUT...", help="Messages, folders, mailboxes, archives, tables; - is stdin."),
+        Argument(metavar="INPUT...", help="Messages, folders, mailboxes, archives, tables; - is stdin."),
     ],
     text: o.Text = None,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
-) -> None:
+) -> int:
     """Judge messages or texts, in the order in which they come.
 
     With --json one line for each. What cannot be read gets a line with its problem, and the exit status is then 65.
+
+    Example: lithify predict spam.lith new/ --json > verdicts.jsonl
     """
     from lithify import api
     from lithify.cli.inputs import predictions, rows
@@ -93,13 +89,13 @@ def predict(
     terminal = Terminal(as_json=as_json, quiet=quiet)
     opened = api.open(model, home=home)
     problems = done = 0
-    with Progress(quiet=quiet, width=terminal.width) as tell:
+    with Progress(quiet=quiet or sys.stdout.isatty(), width=terminal.width) as tell:
         for found in predictions(opened, rows(opened, inputs, text)):
             done += 1
             if isinstance(found, Problem):
                 problems += 1
                 terminal.document({"input": found.origin, "problem": found.reason}, line=True)
-                terminal.warn(f"{plain(found.origin)}: {found.reason}")
+                terminal.say(f"{'?':<8}  {'-':>8}  {plain(found.origin)}: {found.reason}")
             else:
                 terminal.document(found.to_json(), line=True)
                 _show_prediction(terminal, opened, found)
@@ -107,20 +103,23 @@ def predict(
                 tell(Update("predicting", done))
     if problems:
         terminal.note(f"{count(problems, 'input')} of {done:,} could not be judged.")
-        raise typer.Exit(os.EX_DATAERR)
+        return os.EX_DATAERR
+    return 0
 
 
 def explain(
     model: ModelThing,
-    item: Annotated[str, typer.Argument(metavar="INPUT", help="One message or text; - is stdin.")],
-    top: Annotated[int, typer.Option("--top", metavar="N", help="How many stretches to show.", min=1)] = 15,
+    item: Annotated[str, Argument(metavar="INPUT", help="One message or text; - is stdin.")],
+    top: Annotated[int, Option("--top", metavar="N", help="How many stretches to show.")] = 15,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Show which stretches of a message pushed its score which way.
+    """Show which words pushed a score which way.
 
     The weights are the terms of the model's own sum: with the base they add up to the score.
+
+    Example: lithify explain spam.lith new/17.eml
     """
     from lithify import api
     from lithify.cli.inputs import single
@@ -137,7 +136,7 @@ def explain(
 def verify(
     model: ModelThing,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Train it again from its snapshot and recipe, and compare every byte.")
+        bool, Option("--rebuild", help="Train it again from its snapshot and recipe, and compare every byte.")
     ] = False,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
@@ -146,6 +145,8 @@ def verify(
     """Check that a model is whole and still predicts what it did.
 
     The seal shows damage. Whether the file is the one that was meant, only its digest shows: compare it.
+
+    Example: lithify verify spam.lith --rebuild
     """
     from lithify import api
 
@@ -211,4 +212,3 @@ def show_explanation(terminal: Terminal, model: Model, found: Explanation, top: 
         )
     terminal.say(f"{found.base:+8.3f}  base: a row without any feature")
     terminal.say(f"{found.score:+8.3f}  score; + pushes to {plain(found.label)}, - away from it")
-    terminal.note(f"Model {short(model.digest)}.")

@@ -74,9 +74,7 @@ def _cache_name(snapshot: Snapshot, features: Features, state: State) -> str:
     return "blocks-" + name[7:31]
 
 
-def _piece(
-    snapshot: Snapshot, rows: NDArray[np.int64], features: Features, state: State, folder: Path
-) -> Blocks:
+def _piece(snapshot: Snapshot, rows: NDArray[np.int64], features: Features, state: State, folder: Path) -> Blocks:
     path = folder / (canon.digest(rows.tobytes())[7:31] + ".block")
     try:
         return _unpack(container.open_file(path, "block"))

@@ -12,6 +12,8 @@ m = peer("lithify.features.message")
 f = peer("lithify.features.facts")
 g = peer("lithify.features.grams")
 
+MAX_SUBJECT = 200
+
 
 @kernel
 def mail_rows(data: Any, offsets: Any, sizes: Any) -> Any:
@@ -34,21 +36,21 @@ def mail_rows(data: Any, offsets: Any, sizes: Any) -> Any:
     n = len(offsets) - 1
     limit = sizes[0]
     text = np.empty(limit + 1, dtype=np.uint8)
-    bucket = np.empty(2 * limit + f.MAX_FACTS, dtype=np.uint32)
-    where = np.empty(2 * limit + f.MAX_FACTS, dtype=np.int64)
+    bucket = np.empty(2 * limit + f.MAX_FACTS + 1, dtype=np.uint32)
+    where = np.empty(2 * limit + f.MAX_FACTS + 1, dtype=np.int64)
     seen = np.zeros((1 << sizes[1]) + (1 << sizes[2]) + (1 << sizes[3]), dtype=np.uint8)
     start = np.zeros(n + 1, dtype=np.int64)
-    index = np.empty(1500 * n + len(bucket), dtype=np.uint32)
+    index = np.empty(2048 * n + len(bucket) + 1, dtype=np.uint32)
     for row in range(n):
         count = mail_row(data, offsets[row], offsets[row + 1], sizes, text, bucket, where)
-        if start[row] + count > len(index):
+        if start[row] + count >= len(index):
             index = np.concatenate((index, np.empty(len(index) + count, dtype=np.uint32)))
         start[row + 1] = g.unique(bucket, count, seen, index, start[row])
-    return start, index[: start[n]].copy()
+    return start, index[: start[n]]
 
 
 @kernel
-def mail_row(data: Any, at: int, end: int, sizes: Any, text: Any, bucket: Any, where: Any) -> int:
+def mail_row(data: Any, at: int, end: int, sizes: Any, text: Any, bucket: Any, where: Any) -> Any:
     """Buckets of one message, repeated ones included; returns how many."""
     start = np.empty(m.FIELDS, dtype=np.int64)
     stop = np.zeros(m.FIELDS, dtype=np.int64)
@@ -58,13 +60,26 @@ def mail_row(data: Any, at: int, end: int, sizes: Any, text: Any, bucket: Any, w
     value = np.empty(f.MAX_FACTS, dtype=np.uint64)
     body = m.read_header(data, at, end, start, stop, route, True)
     facts = f.collect(data, start, stop, route, which, value)
-    length = m.read_body(data, body, end, start, stop, route, bounds, text, sizes[0])
+    length = copy_subject(data, start[m.SUBJECT], stop[m.SUBJECT], text, sizes[0])
+    length = m.read_body(data, body, end, start, stop, route, bounds, text, length, sizes[0])
     count = text_row(text, length, sizes, bucket, where)
     return g.fact_buckets(which, value, facts, sizes[3], (1 << sizes[1]) + (1 << sizes[2]), bucket, count)
 
 
 @kernel
-def text_row(text: Any, length: int, sizes: Any, bucket: Any, where: Any) -> int:
+def copy_subject(data: Any, at: int, end: int, text: Any, limit: int) -> int:
+    """Writes the subject without ``Re:``, ``Fw:`` and one ``[tag]``, and a line feed; returns how many bytes."""
+    if at < 0:
+        return 0
+    at, _ = f.skip_prefixes(data, at, end)
+    length = min(end - at, MAX_SUBJECT, limit - 1)
+    text[:length] = data[at : at + length]
+    text[length] = 10
+    return length + 1
+
+
+@kernel
+def text_row(text: Any, length: int, sizes: Any, bucket: Any, where: Any) -> Any:
     """Buckets of a text: its letters and its shape."""
     count = g.text_grams(text, length, sizes[1], bucket, where, 0)
     return g.shape_grams(text, length, sizes[4], sizes[2], 1 << sizes[1], bucket, where, count)
@@ -74,15 +89,15 @@ def text_row(text: Any, length: int, sizes: Any, bucket: Any, where: Any) -> int
 def text_rows(data: Any, offsets: Any, sizes: Any) -> Any:
     """Buckets of plain texts; arguments and result as :func:`mail_rows`, without the table of facts."""
     n = len(offsets) - 1
-    bucket = np.empty(2 * sizes[0], dtype=np.uint32)
-    where = np.empty(2 * sizes[0], dtype=np.int64)
+    bucket = np.empty(2 * sizes[0] + 1, dtype=np.uint32)
+    where = np.empty(2 * sizes[0] + 1, dtype=np.int64)
     seen = np.zeros((1 << sizes[1]) + (1 << sizes[2]), dtype=np.uint8)
     start = np.zeros(n + 1, dtype=np.int64)
-    index = np.empty(500 * n + len(bucket), dtype=np.uint32)
+    index = np.empty(2048 * n + len(bucket) + 1, dtype=np.uint32)
     for row in range(n):
         length = min(offsets[row + 1] - offsets[row], sizes[0])
         count = text_row(data[offsets[row] :], length, sizes, bucket, where)
-        if start[row] + count > len(index):
+        if start[row] + count >= len(index):
             index = np.concatenate((index, np.empty(len(index) + count, dtype=np.uint32)))
         start[row + 1] = g.unique(bucket, count, seen, index, start[row])
-    return start, index[: start[n]].copy()
+    return start, index[: start[n]]

@@ -250,7 +250,7 @@ def _subject(data: Any, start: Any, stop: Any, which: Any, value: Any, n: int) -
     if start[m.SUBJECT] < 0:
         return n
     end = stop[m.SUBJECT]
-    at, prefix = _skip_prefixes(data, start[m.SUBJECT], end)
+    at, prefix = skip_prefixes(data, start[m.SUBJECT], end)
     bangs, questions, dollar, upper, letters, high = 0, 0, 0, 0, 0, 0
     for i in range(at, end):
         byte = data[i]
@@ -280,7 +280,7 @@ def _subject(data: Any, start: Any, stop: Any, which: Any, value: Any, n: int) -
 
 
 @kernel
-def _skip_prefixes(data: Any, at: int, end: int) -> Any:
+def skip_prefixes(data: Any, at: int, end: int) -> Any:
     """Goes past ``Re:``, ``Fw:``, ``Fwd:`` and one ``[tag]``; says which were there (2 for Re:, 1 for a tag)."""
     answer, tag = 0, 0
     for _ in range(8):

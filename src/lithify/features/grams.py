@@ -24,32 +24,25 @@ _CLASS[48:58] = 48
 _CLASS[65:91] = 65
 _CLASS[97:123] = 97
 _CLASS[128:] = 128
+_FOLDED = b.LOWER.copy()
+_FOLDED[:33] = 32
+_FOLDED[160] = 32
 _EIGHT = np.uint64(8)
-GRAM = 4
 
 
 @kernel
 def text_grams(text: Any, n: int, bits: int, bucket: Any, where: Any, r: int) -> int:
-    """4-grams of ``text[:n]``: appends buckets and the position of each gram's first byte after entry ``r``."""
-    shift, mask = np.uint64(64 - bits), np.uint64(0xFFFFFFFF)
-    gram = np.uint64(0)
-    have, before = 0, 32
-    at = np.zeros(4, dtype=np.int64)
-    for i in range(n):
-        byte = int(b.LOWER[text[i]])
-        if byte <= 32 or byte == 160:
-            if before == 32:
-                continue
-            byte = 32
-        before = byte
-        at[have & 3] = i
-        have += 1
-        gram = ((gram << _EIGHT) | np.uint64(byte)) & mask
-        if have >= 4:
-            bucket[r] = np.uint32((gram * _GOLDEN) >> shift)
-            where[r] = at[have & 3]
-            r += 1
-    return r
+    """4-grams of ``text[:n]``: appends buckets and the position of each gram's last byte after entry ``r``."""
+    stream = np.empty(n + 1, dtype=np.uint8)
+    kept, before = 0, 1
+    for i in range(n):  # bytes of a run of space after the first are overwritten: quicker than a branch
+        byte = _FOLDED[text[i]]
+        space = np.int64(byte == 32)
+        stream[kept] = byte
+        where[r + max(0, kept - 3)] = i
+        kept += 1 - (space & before)
+        before = space
+    return _hash_grams(stream, kept, 4, bits, 0, bucket, r)
 
 
 @kernel
@@ -58,31 +51,32 @@ def shape_grams(text: Any, n: int, size: int, bits: int, first: int, bucket: Any
 
     The double-byte stretches of ISO-2022 encodings count as high bytes.
     """
-    shift, mask = np.uint64(64 - bits), np.uint64((1 << (8 * size)) - 1)
-    gram = np.uint64(0)
-    have, before, run, start = 0, 0, 0, 0
-    escaped = False
-    at = np.zeros(8, dtype=np.int64)
+    stream = np.empty(n + 1, dtype=np.uint8)
+    kept, run, escaped = 0, 0, False
+    before = np.uint8(0)
     for i in range(n):
-        byte = int(text[i])
+        byte = text[i]
         if byte == 27 and i + 1 < n:
             escaped = text[i + 1] == 36
-        kind = 128 if escaped else int(_CLASS[byte])
-        if kind == before:
-            run += 1
-            if run >= 3:
-                continue
-        else:
-            run = 0
+        kind = np.uint8(128) if escaped else _CLASS[byte]
+        run = run + 1 if kind == before else 0
         before = kind
-        at[have & 7] = i
-        have += 1
-        gram = ((gram << _EIGHT) | np.uint64(kind)) & mask
-        if have >= size:
-            start = at[(have - size) & 7]
-            bucket[r] = np.uint32(np.uint64(first) + ((gram * _GOLDEN) >> shift))
-            where[r] = start
-            r += 1
+        stream[kept] = kind
+        where[r + max(0, kept - size + 1)] = i
+        kept += np.int64(run < 3)
+    return _hash_grams(stream, kept, size, bits, first, bucket, r)
+
+
+@kernel
+def _hash_grams(stream: Any, n: int, size: int, bits: int, first: int, bucket: Any, r: int) -> int:
+    shift, mask = np.uint64(64 - bits), np.uint64((1 << (8 * size)) - 1)
+    gram, offset = np.uint64(0), np.uint32(first)
+    for i in range(min(n, size - 1)):
+        gram = (gram << _EIGHT) | np.uint64(stream[i])
+    for i in range(size - 1, n):
+        gram = ((gram << _EIGHT) | np.uint64(stream[i])) & mask
+        bucket[r] = offset + np.uint32((gram * _GOLDEN) >> shift)
+        r += 1
     return r
 
 
@@ -100,13 +94,16 @@ def fact_buckets(which: Any, value: Any, n: int, bits: int, first: int, bucket: 
 
 @kernel
 def unique(bucket: Any, n: int, seen: Any, out: Any, r: int) -> int:
-    """Appends the distinct buckets in the order they first occur to ``out`` after entry ``r``; leaves ``seen`` zero."""
+    """Appends the distinct buckets in the order they first occur to ``out`` after entry ``r``; leaves ``seen`` zero.
+
+    ``out`` needs room for one entry more.
+    """
     first = r
     for i in range(n):
-        if seen[bucket[i]] == 0:
-            seen[bucket[i]] = 1
-            out[r] = bucket[i]
-            r += 1
+        at = bucket[i]
+        out[r] = at
+        r += 1 - np.int64(seen[at])
+        seen[at] = 1
     for i in range(first, r):
         seen[out[i]] = 0
     return r

@@ -16,6 +16,7 @@ from lithify.kernels import fitting
 
 BLOCK = "hashed"
 KERNELS = "lithify.features.extract"
+BATCH = 256
 
 
 def no_fit(batches: Iterable[Sequence[bytes]]) -> State:
@@ -30,25 +31,31 @@ def audit_empty(state: State) -> None:
 
 
 def transform(rows: str, contents: Sequence[bytes], sizes: NDArray[np.int64], buckets: int) -> dict[str, Hashed]:
-    """Runs the kernel ``rows`` over all contents."""
-    kernels = fitting(KERNELS, len(contents))
-    data = np.frombuffer(b"".join(contents) or b"\0", dtype=np.uint8)
-    offsets = np.zeros(len(contents) + 1, dtype=np.int64)
-    np.cumsum([len(content) for content in contents], out=offsets[1:])
-    with np.errstate(over="ignore"):
-        start, index = getattr(kernels, rows)(data, offsets, sizes)
-    return {BLOCK: Hashed(start, index, buckets)}
+    """Runs the kernel ``rows`` over all contents, some at a time, so that its buffers stay in the processor's cache."""
+    kernel = getattr(fitting(KERNELS, len(contents)), rows)
+    starts, indexes, base = [np.zeros(1, dtype=np.int64)], [], 0
+    for at in range(0, len(contents), BATCH):
+        some = contents[at : at + BATCH]
+        data = np.frombuffer(b"".join(some) or b"\0", dtype=np.uint8)
+        offsets = np.zeros(len(some) + 1, dtype=np.int64)
+        np.cumsum([len(content) for content in some], out=offsets[1:])
+        with np.errstate(over="ignore"):
+            start, index = kernel(data, offsets, sizes)
+        starts.append(start[1:] + base)
+        indexes.append(index)
+        base += len(index)
+    whole = indexes[0] if len(indexes) == 1 else np.concatenate([np.zeros(0, dtype=np.uint32), *indexes])
+    return {BLOCK: Hashed(np.concatenate(starts), whole, buckets)}
 
 
 def word_spans(text: bytes, channel: str, bucket: NDArray[np.uint32], where: NDArray[np.int64]) -> list[Span]:
-    """One span for each word of a text, with the buckets of all grams that begin in it or in the space before it."""
+    """One span for each word of a text, with the buckets of all grams that end in it or in the space after it."""
     space = np.frombuffer(text, dtype=np.uint8) <= 32
     begins = np.flatnonzero(~space & np.concatenate([[True], space[:-1]]))
     ends = np.flatnonzero(~space & np.concatenate([space[1:], [True]])) + 1
     if not len(begins):
         return []
-    # a gram belongs to the word its first byte stands in, one that begins in space to the next word
-    word = np.minimum(np.searchsorted(ends, where, side="right"), len(begins) - 1)
+    word = np.maximum(np.searchsorted(begins, where, side="right") - 1, 0)
     order = np.argsort(word, kind="stable")
     edges = np.searchsorted(word[order], np.arange(len(begins) + 1))
     return [

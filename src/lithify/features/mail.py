@@ -1,8 +1,9 @@
 """Features of mail: what the decoded body says, how it is typed, and how the header is made.
 
-Three channels with hash tables of their own: ``body`` (4-grams of the decoded text parts, HTML as it stands), ``shape``
-(grams of byte classes of the same bytes) and ``header`` (structural facts, see :mod:`lithify.features.facts`). Header
-texts are left out on purpose: they tell mailing lists and gateways apart and age badly. Nothing is fitted.
+Three channels with hash tables of their own: ``body`` (4-grams of the subject and the decoded text parts, HTML as it
+stands), ``shape`` (grams of byte classes of the same bytes) and ``header`` (structural facts, see
+:mod:`lithify.features.facts`). Other header texts are left out on purpose: they tell mailing lists and gateways apart
+and age badly. Nothing is fitted.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ class MailParams:
 
     read: Annotated[int, Ge(64), Le(1 << 20)] = 8000
     body_bits: Annotated[int, Ge(8), Le(24)] = 19
-    shape_bits: Annotated[int, Ge(8), Le(24)] = 17
+    shape_bits: Annotated[int, Ge(8), Le(24)] = 18
     header_bits: Annotated[int, Ge(8), Le(24)] = 16
-    shape_size: Annotated[int, Ge(2), Le(7)] = 5
+    shape_size: Annotated[int, Ge(2), Le(7)] = 6
 
 
 class Mail(Features):
@@ -48,7 +49,7 @@ class Mail(Features):
     >>> mail = Mail(MailParams())
     >>> block = mail.transform(State(), [b"Subject: hello\\n\\nBuy now!\\n"])["hashed"]
     >>> len(block), block.buckets
-    (1, 720896)
+    (1, 851968)
     """
 
     Params: ClassVar[type] = MailParams
@@ -72,14 +73,14 @@ class Mail(Features):
         """Words of the decoded body, and one span for each structural fact."""
         kernels, sizes = hashed.plain_kernels(), self._sizes()
         text = np.empty(sizes[0] + 1, dtype=np.uint8)
-        bucket = np.empty(2 * sizes[0] + kernels.f.MAX_FACTS, dtype=np.uint32)
+        bucket = np.empty(2 * sizes[0] + kernels.f.MAX_FACTS + 1, dtype=np.uint32)
         where = np.zeros(len(bucket), dtype=np.int64)
         data = np.frombuffer(content or b"\0", dtype=np.uint8)
         with np.errstate(over="ignore"):
             count = kernels.mail_row(data, 0, len(content), sizes, text, bucket, where)
             which, value, route = self._facts(kernels, data, len(content))
         grams = count - len(which)
-        length = int(where[:grams].max()) + 8 if grams else 0
+        length = int(where[:grams].max()) + 1 if grams else 0
         body = text[: min(length, sizes[0])].tobytes()
         spans = hashed.word_spans(body, "body", bucket[:grams], where[:grams])
         titles = kernels.f.TITLES

@@ -41,7 +41,7 @@ PLAIN, HTML, MULTIPART, MESSAGE, OTHER = range(5)
 
 
 @kernel
-def read_header(data: Any, at: int, end: int, start: Any, stop: Any, route: Any, top: bool) -> int:
+def read_header(data: Any, at: int, end: int, start: Any, stop: Any, route: Any, top: bool) -> Any:
     """Reads a header block.
 
     Writes the stretch of the first value of each of :data:`NAMES` into ``start`` and ``stop`` (-1 where absent) and,
@@ -190,13 +190,14 @@ def _next_boundary(data: Any, at: int, end: int, bounds: Any) -> Any:
 
 
 @kernel
-def read_body(data: Any, at: int, end: int, start: Any, stop: Any, route: Any, bounds: Any, out: Any, limit: int) -> int:
-    """Decodes the text parts, HTML as it stands, into ``out`` until ``limit`` bytes; a space follows each part.
+def read_body(
+    data: Any, at: int, end: int, start: Any, stop: Any, route: Any, bounds: Any, out: Any, n: int, limit: int
+) -> int:
+    """Decodes the text parts, HTML as it stands, into ``out`` from ``n`` until ``limit``; a space follows each part.
 
-    Returns how many bytes were written. ``bounds`` must begin with a 0; ``start`` and ``stop`` hold the message's own
+    Returns where the text ends. ``bounds`` must begin with a 0; ``start`` and ``stop`` hold the message's own
     header before and that of the last part afterwards.
     """
-    n = 0
     kind, encoding = _content(data, start, stop, bounds)
     for _ in range(MAX_PARTS):
         if kind != MESSAGE:

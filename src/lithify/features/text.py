@@ -64,7 +64,7 @@ class Text(Features):
         """Words of the text."""
         sizes = self._sizes()
         text = content[: int(sizes[0])]
-        bucket = np.empty(2 * sizes[0], dtype=np.uint32)
+        bucket = np.empty(2 * sizes[0] + 1, dtype=np.uint32)
         where = np.zeros(len(bucket), dtype=np.int64)
         data = np.frombuffer(text or b"\0", dtype=np.uint8)
         with np.errstate(over="ignore"):

@@ -6,6 +6,8 @@ of a step in any order on any number of threads: the bits of the result are the 
 * ``grain`` depends on its arguments alone, runs on one thread, and draws randomness only from :mod:`lithify.rng`;
 * partials are added in one fixed binary tree over the grain numbers;
 * ``done`` looks at the state, never at a clock.
+
+What an author of a learner has to hold to is tested by :mod:`lithify.checks`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,11 @@ from numpy.typing import NDArray
 
 from lithify.data.batches import Blocks, TrainingData
 from lithify.data.state import State
+from lithify.errors import MalformedContainer
 from lithify.features.base import Features
+
+SCORED = 256
+"""Rows scored at a time."""
 
 Partial = dict[str, NDArray[Any]]
 """What one grain contributes; same names, shapes and dtypes for every grain of a step."""
@@ -31,7 +37,7 @@ class Learner(ABC):
     Attributes
     ----------
     Params : type
-        Frozen dataclass of the hyper-parameters; parsed strictly, with ``annotated_types`` bounds.
+        Frozen dataclass of the hyper-parameters, read strictly; see :func:`lithify.data.params.read`.
     engine : mapping of str to int
         What the bits depend on besides data and parameters: names of numeric codes and their revisions.
     pins : mapping of str to str
@@ -77,9 +83,7 @@ class Learner(ABC):
         """Raw scores of a finished state, (n, classes) float64; the same for one row and for many."""
 
     @abstractmethod
-    def contributions(
-        self, state: State, blocks: Blocks, column: int
-    ) -> tuple[dict[str, NDArray[np.float64]], float]:
+    def contributions(self, state: State, blocks: Blocks, column: int) -> tuple[dict[str, NDArray[np.float64]], float]:
         """What each feature of the first row adds to one raw score, and the score of a row without any.
 
         For a hashed block the shares stand in the order of the row's buckets, for a dense one in that of its columns.
@@ -89,11 +93,26 @@ class Learner(ABC):
     def audit(self, state: State, features: Features, classes: int) -> None:
         """Raises ``MalformedContainer`` unless a finished state read from a file fits the features and the labels."""
 
-    def score(
-        self, state: State, features: Features, fitted: State, contents: Sequence[bytes]
-    ) -> NDArray[np.float64]:
-        """Raw scores of contents; a learner with a faster way from contents to scores has its own."""
-        return self.predict(state, features.transform(fitted, contents))
+    def admit(self, state: State, data: TrainingData) -> None:
+        """Raises ``MalformedContainer`` unless a state read from a checkpoint fits the data.
+
+        Kernels do not check bounds, so nothing from a file may reach them unseen. By default the arrays and facts of
+        the first state must be there, with their types and shapes, and any other array must be shaped like one of them.
+        """
+        first = self.start(data)
+        forms = {name: (array.dtype, array.shape) for name, array in first.arrays.items()}
+        found = {name: (array.dtype, array.shape) for name, array in state.arrays.items()}
+        wrong = [name for name, form in found.items() if form != forms.get(name, form) or form not in forms.values()]
+        missing = [*(forms.keys() - found.keys()), *(first.facts.keys() - state.facts.keys())]
+        if wrong or missing:
+            raise MalformedContainer(
+                "The state in the checkpoint does not fit the data.", found=", ".join(sorted([*wrong, *missing]))[:200]
+            )
+
+    def score(self, state: State, features: Features, fitted: State, contents: Sequence[bytes]) -> NDArray[np.float64]:
+        """Raw scores of contents, some at a time, so that memory stays flat and blocks stay in the processor's cache."""
+        pieces = [contents[at : at + SCORED] for at in range(0, len(contents), SCORED)]
+        return np.concatenate([self.predict(state, features.transform(fitted, piece)) for piece in pieces])
 
     def figures(self, state: State) -> dict[str, float]:
         """What to show while training, by name."""

@@ -53,10 +53,10 @@ class LinearParams:
     """
 
     C: Annotated[float, Gt(0), Le(1e6)] = 20.0
-    steps: Annotated[int, Ge(1), Le(100_000)] = 40
+    steps: Annotated[int, Ge(1), Le(100_000)] = 30
     tolerance: Annotated[float, Ge(0), Le(1)] = 1e-4
     memory: Annotated[int, Ge(1), Le(50)] = 6
-    min_rows: Annotated[int, Ge(1)] = 2
+    min_rows: Annotated[int, Ge(1)] = 10
     bias_penalty: Annotated[float, Ge(0)] = 0.1
 
     QUALITIES: ClassVar[Mapping[str, Mapping[str, Any]]] = {"fast": {"steps": 15}, "best": {"steps": 80}}
@@ -220,7 +220,9 @@ class Linear(Learner):
         kernels = compiled(KERNELS)
         direction: NDArray[np.float64] = -arrays["gradient"]
         recent = range(max(0, pairs - self.params.memory), pairs)
-        known = [(arrays[f"moved/{i % self.params.memory}"], arrays[f"turned/{i % self.params.memory}"]) for i in recent]
+        known = [
+            (arrays[f"moved/{i % self.params.memory}"], arrays[f"turned/{i % self.params.memory}"]) for i in recent
+        ]
         inverse = [1.0 / kernels.dot(moved, turned) for moved, turned in known]
         shares = []
         for (moved, turned), rho in zip(reversed(known), reversed(inverse), strict=True):
@@ -270,9 +272,7 @@ def _block(blocks: Blocks) -> Hashed:
     return found[0]
 
 
-def _score_few(
-    block: Hashed, weights: NDArray[np.int16], bias: NDArray[np.float64], out: NDArray[np.float64]
-) -> None:
+def _score_few(block: Hashed, weights: NDArray[np.int16], bias: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """:func:`linear_kernels.score_rows` in NumPy; integer sums are exact in any order, so the bits are the same."""
     for row in range(len(block)):
         index = block.index[block.start[row] : block.start[row + 1]]

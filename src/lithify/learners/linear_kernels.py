@@ -135,7 +135,7 @@ def score_rows(start: Any, index: Any, weights: Any, bias: Any, out: Any) -> Non
     for row in range(len(start) - 1):
         root = np.sqrt(float(max(1, start[row + 1] - start[row])))
         for c in range(columns):
-            total = 0
+            total = np.int64(0)
             for j in range(start[row], start[row + 1]):
                 total += np.int64(weights[index[j], c])
             out[row, c] = float(total) / root + bias[c]

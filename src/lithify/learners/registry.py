@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import cast
 
 from lithify.errors import RecipeError
@@ -23,12 +22,12 @@ def names() -> list[str]:
     >>> "linear" in names()
     True
     """
-    return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
+    return sorted({*BUILT_IN, *_added()})
 
 
 def learner(name: str) -> type[Learner]:
     """The learner of that name; ``RecipeError`` with the nearest name if there is none."""
-    path = BUILT_IN.get(name) or next((p.value for p in entry_points(group=GROUP) if p.name == name), None)
+    path = BUILT_IN.get(name) or _added().get(name)
     if path is None:
         near = difflib.get_close_matches(name, names(), n=1)
         raise RecipeError(
@@ -38,3 +37,10 @@ def learner(name: str) -> type[Learner]:
         )
     module, _, attribute = path.partition(":")
     return cast(type[Learner], getattr(import_module(module), attribute))
+
+
+def _added() -> dict[str, str]:
+    """Learners of other packages; looked for only when a built-in one was not asked for."""
+    from importlib.metadata import entry_points
+
+    return {point.name: point.value for point in entry_points(group=GROUP)}

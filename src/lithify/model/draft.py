@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import calibration
+from lithify.data.params import read
 from lithify.data.state import State
 from lithify.features.base import Features
 from lithify.features.registry import features
@@ -58,13 +59,13 @@ class Draft:
     def features(self) -> Features:
         """What turns contents into blocks."""
         kind = features(self.kind)
-        return kind(construct(kind.Params, self.features_params))
+        return kind(read(kind.Params, self.features_params))
 
     @cached_property
     def learner(self) -> Learner:
         """What turns blocks into raw scores."""
         kind = learner(self.learner_name)
-        return kind(construct(kind.Params, self.learner_params))
+        return kind(read(kind.Params, self.learner_params))
 
     def raw(self, contents: Sequence[bytes]) -> NDArray[np.float64]:
         """Raw scores (n, labels) of canonical contents; the same bits for one row and for many."""
@@ -81,8 +82,3 @@ class Draft:
         if self.cutoffs is None:
             return None
         return calibration.verdict(float(probabilities[self.labels.index(self.spam)]), self.cutoffs)
-
-
-def construct(schema: type, values: Mapping[str, Any]) -> Any:
-    """Builds parameters that were parsed strictly before they were sealed; lists become tuples."""
-    return schema(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

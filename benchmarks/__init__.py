@@ -1,0 +1,1 @@
+"""Benchmarks: ours and peers in one run, on the same rows. ``python -m benchmarks --help``."""

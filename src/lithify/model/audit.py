@@ -1,0 +1,133 @@
+"""What the JSON of a sealed model may hold, to the last field; whatever else it holds, the file is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lithify import canon
+from lithify.data.profile import BINS
+from lithify.errors import MalformedContainer
+
+Form = Any
+"""A type, a tuple of types, ``[form]`` for a list, ``{name: form}`` for exactly these fields, ``{ANY: form}`` for any."""
+
+ANY = "*"
+NUMBER = (int, float)
+_COMPONENT = {"name": str, "params": dict, "facts": dict}
+_CARD = {
+    "data": {
+        "snapshot": str,
+        "kind": str,
+        "labels": [str],
+        "rows": int,
+        "split": dict,
+        "groups": dict,
+        "generations": [int],
+        "period": (list, type(None)),
+        "quarantine": dict,
+        "copies": int,
+        "truncated": int,
+    },
+    "recipe": dict,
+    "engine": {ANY: (int, str)},
+    "calibration": {ANY: int},
+    "test": {"rows": int, "generation": int, "metrics": {ANY: {"value": NUMBER, "low": NUMBER, "high": NUMBER}}},
+    "limits": [str],
+}
+_META = {
+    "kind": str,
+    "labels": [str],
+    "spam": str,
+    "features": _COMPONENT,
+    "learner": _COMPONENT,
+    "calibration": dict,
+    "cutoffs": (dict, type(None)),
+    "golden": {"revision": int, "tolerance": NUMBER},
+    "reference": {"rows": int, "predicted": [int], "histograms": [[int]]},
+    "card": _CARD,
+}
+_CALIBRATION = {
+    "platt": {"kind": str, "slope": NUMBER, "offset": NUMBER, "rows": int},
+    "temperature": {"kind": str, "slope": NUMBER, "rows": int},
+}
+_SEEN = {"ham": int, "unsure": int, "spam": int}
+_CUTOFFS = {
+    "budget": NUMBER,
+    "spam": NUMBER,
+    "unsure": NUMBER,
+    "ham_rows": int,
+    "spam_rows": int,
+    "held": bool,
+    "can_show": NUMBER,
+    "seen": {"ham": _SEEN, "spam": _SEEN},
+    "text": [str],
+}
+
+
+def audit(meta: Mapping[str, Any], what: str) -> None:
+    """Checks the JSON document of a model before anything is made of it.
+
+    Parameters
+    ----------
+    meta : mapping
+    what : str
+        How to call the file in messages.
+
+    Raises
+    ------
+    MalformedContainer
+        With the path of the first field that does not fit.
+    """
+    _demand(misfit(meta, _META), what)
+    labels = meta["labels"]
+    _demand("" if len(labels) > 1 and labels == sorted(set(labels)) else "labels", what)
+    _demand("" if meta["spam"] in ("", *labels) else "spam", what)
+    _demand("" if meta["features"]["name"] == meta["kind"] == meta["card"]["data"]["kind"] else "features.name", what)
+    _demand("" if canon.is_digest(meta["card"]["data"]["snapshot"]) else "card.data.snapshot", what)
+    _demand("" if 0 <= meta["golden"]["tolerance"] < 1 else "golden.tolerance", what)
+    _demand(_calibration(meta["calibration"], len(labels)), what)
+    _demand(_cutoffs(meta["cutoffs"], meta["spam"]), what)
+    _demand(_reference(meta["reference"], len(labels)), what)
+
+
+def misfit(value: Any, form: Form, path: str = "") -> str:
+    """Path of the first place where a value does not have a form; empty when it has.
+
+    >>> misfit({"a": [1, True]}, {"a": [int]}), misfit({"a": [1]}, {"a": [int]})
+    ('a.1', '')
+    """
+    if isinstance(form, list):
+        wrong = (misfit(item, form[0], f"{path}.{i}") for i, item in enumerate(value)) if type(value) is list else [path]
+        return next(filter(None, wrong), "").lstrip(".")
+    if isinstance(form, dict):
+        if type(value) is not dict or (ANY not in form and value.keys() != form.keys()):
+            return path.lstrip(".") or "the whole"
+        wrong = (misfit(item, form.get(key, form.get(ANY)), f"{path}.{key}") for key, item in sorted(value.items()))
+        return next(filter(None, wrong), "")
+    return "" if type(value) in (form if isinstance(form, tuple) else (form,)) else path.lstrip(".")
+
+
+def _calibration(state: dict[str, Any], labels: int) -> str:
+    kind = "platt" if labels == 2 else "temperature"
+    wrong = misfit(state, _CALIBRATION[kind], "calibration")
+    return wrong or ("" if state["kind"] == kind and state["slope"] > 0 else "calibration")
+
+
+def _cutoffs(state: dict[str, Any] | None, spam: str) -> str:
+    if state is None:
+        return ""
+    wrong = misfit(state, _CUTOFFS, "cutoffs")
+    return wrong or ("" if spam and 0 < state["budget"] < 1 and 0 <= state["unsure"] <= state["spam"] <= 2 else "cutoffs")
+
+
+def _reference(state: dict[str, Any], labels: int) -> str:
+    shape = [len(state["predicted"]), *map(len, state["histograms"])]
+    return "" if shape == [labels] + [BINS] * labels else "reference"
+
+
+def _demand(wrong: str, what: str) -> None:
+    if wrong:
+        raise MalformedContainer(
+            f"The JSON of {what} is not that of a model.", found=f"{wrong[:200]} missing, of another type or impossible"
+        )

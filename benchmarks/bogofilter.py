@@ -57,9 +57,11 @@ class Bogofilter:
     def scores(self, corpus: Corpus, part: Part, home: Path) -> Scores:
         """Scores of the test rows, to the last digit it prints."""
         wanted = self.files(corpus, part.test)
-        told = _run(["-C", "-d", str(home), "-t", "-v", "--terse-format=%1.1c %.17e", "-b"], wanted)
+        told = _run(["-C", "-d", str(home), "-t", "-v", "--terse-format=%1.1c %.16f", "-b"], wanted)
         found = {name: (verdict, float(value)) for name, verdict, value in _LINE.findall(told)}
         each = [found[name] for name in wanted.split()]
+        if not all(0.0 <= value <= 1.0 for _, value in each):
+            raise RuntimeError("bogofilter printed scores that are no probabilities")
         called = np.array([verdict == "S" for verdict, _ in each])
         return Scores(np.array([value for _, value in each]), called, called)
 

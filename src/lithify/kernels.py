@@ -46,9 +46,11 @@ def compiled(name: str) -> ModuleType:
         if alias in sys.modules:
             return sys.modules[alias]
         spec = importlib.util.find_spec(name)
-        assert spec is not None and spec.origin is not None
+        assert spec is not None
+        assert spec.origin is not None
         twin = importlib.util.spec_from_file_location(alias, spec.origin)
-        assert twin is not None and twin.loader is not None
+        assert twin is not None
+        assert twin.loader is not None
         module = importlib.util.module_from_spec(twin)
         before = getattr(_compiling, "now", False)
         _compiling.now = True

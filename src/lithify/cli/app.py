@@ -63,6 +63,10 @@ def run(arguments: Sequence[str]) -> int:
         return _unread()
     except OSError as error:
         return _fail(terminal, as_store_error(error, "running the command"))
+    except Exception as error:
+        if os.environ.get("LITHIFY_TRACEBACK"):
+            raise
+        return _fail(terminal, _unexpected(error))
 
 
 def command(name: str) -> parser.Command:
@@ -110,6 +114,14 @@ def _fail(terminal: Terminal, error: LithifyError) -> int:
     except BrokenPipeError:
         return _unread()
     return error.exit_status
+
+
+def _unexpected(error: Exception) -> LithifyError:
+    """A mistake of ours; its text stays unsaid, for it could hold content."""
+    return LithifyError(
+        f"Lithify failed in a way that was not foreseen ({type(error).__name__}).",
+        hint="Run again with LITHIFY_TRACEBACK=1 to see where, and please report it. Nothing that was saved is lost.",
+    )
 
 
 def _interrupted(terminal: Terminal, error: KeyboardInterrupt, resumable: bool) -> int:

@@ -99,17 +99,18 @@ def withdraw(
         report(Update("withdrawing"))
         done = api.withdraw(snapshot, keys, erase=erase, home=home)
     terminal.document(done.to_json())
-    terminal.say(
-        f"Withdrew {count(len(done.keys), 'row')}: the snapshot without them is {short(done.snapshot.digest)}."
-    )
-    if erase:
-        terminal.paragraph("Their content is erased from this home, with every snapshot and cache that held it.")
-    if done.models:
-        terminal.paragraph(f"Trained on them: {', '.join(short(model) for model in done.models)}.")
-        if erase:
-            terminal.paragraph("These models still predict; to rebuild them is no longer possible.")
+    names = done.snapshot.home.catalog.names_of(done.snapshot.digest)
+    terminal.say(f"Withdrew {count(len(done.keys), 'row')}. The snapshot without them:")
     terminal.say()
-    terminal.paragraph(f"Next: lithify train {short(done.snapshot.digest)}")
+    describe(terminal, done.snapshot)
+    terminal.say()
+    if done.erased:
+        erased = ", ".join(map(short, done.erased))
+        terminal.paragraph(f"Their content is erased from this home, and with it the snapshots that held it: {erased}.")
+    if done.models:
+        rest = " They still predict; to rebuild them is no longer possible." if erase else ""
+        terminal.paragraph(f"Models trained on them: {', '.join(map(short, done.models))}.{rest}")
+    terminal.paragraph(f"Next: lithify train {names[0] if names else short(done.snapshot.digest)}")
 
 
 def snapshot_document(snap: Snapshot) -> dict[str, Any]:

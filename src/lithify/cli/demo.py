@@ -214,7 +214,7 @@ def _next(stage: Stage, path: Path, seconds: float) -> None:
         (f"lithify predict {model} {folder}/message.eml", "judge a message; takes folders and mailboxes too"),
         (f"lithify show {model}", "read the card that is sealed into the model"),
         ("lithify train PATH/TO/YOUR/MAIL", "a maildir, mboxes, or a folder with ham/ and spam/ in it"),
-        ("lithify demo", "again: a finished run returns its model at once"),
+        (f"lithify demo --keep {folder}", "again: a finished run returns its model at once"),
     ):
         stage.inner.say(command)
         stage.inner.say(stage.inner.style(f"    {why}", "dim"))

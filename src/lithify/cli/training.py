@@ -312,10 +312,10 @@ def show_run(terminal: Terminal, home: Home, key: str) -> None:
 
 
 def _pack(terminal: Terminal, home: Home, run: str, file: Path) -> None:
-    from lithify.training import moving
+    from lithify.training.pack import pack
 
     row = home.catalog.run(run)
-    moving.pack(home, row.key, file)
+    pack(home, row.key, file)
     terminal.document({"run": row.key, "path": str(file), "step": row.step})
     terminal.say(f"Packed run {short(row.key)} at step {row.step:,} into {plain(str(_shown(file)))}.")
     terminal.say()
@@ -323,9 +323,9 @@ def _pack(terminal: Terminal, home: Home, run: str, file: Path) -> None:
 
 
 def _unpack(terminal: Terminal, home: Home, file: Path) -> None:
-    from lithify.training import moving
+    from lithify.training.pack import unpack
 
-    key = moving.unpack(home, file)
+    key = unpack(home, file)
     row = home.catalog.run(key)
     terminal.document({"run": row.key, "path": str(file), "step": row.step})
     terminal.say(f"Took in run {short(row.key)} at step {row.step:,}.")

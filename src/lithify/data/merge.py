@@ -1,8 +1,9 @@
-"""The second step of snapshotting: the unique rows of all chunks, in the order of their keys."""
+"""The second step of snapshotting: the unique rows of all chunks, in the order of their keys, joined with a parent's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,95 +12,175 @@ from numpy.typing import NDArray
 from lithify.data import duplicates, split
 from lithify.data.chunks import Chunks
 from lithify.data.schema import Problem
-from lithify.data.table import RowTable, from_fixed_binary
+from lithify.data.snapshot import Snapshot
+from lithify.data.table import (
+    RowTable,
+    concatenate,
+    empty,
+    from_fixed_binary,
+    key_order,
+    key_words,
+    locate,
+    read_ipc,
+)
 
 
 @dataclass(frozen=True)
-class NewRows:
-    """Rows with unique keys, sorted by key, labels still as text.
+class Rows:
+    """Rows with unique keys, in the order of their keys.
 
-    ``chunk`` and ``row`` say where the content of each lies.
+    Attributes
+    ----------
+    table : RowTable
+        A row that is not in a shard yet has shard -1 - c, its content being in row ``position`` of chunk c.
+    labels : tuple of str
+        Sorted; ``table.label`` holds positions in it.
+    given : (n,) uint8
+        The sides that the source names; see :func:`lithify.data.split.named`.
     """
 
     table: RowTable
-    label: list[str]
-    given: list[str | None]
-    chunk: NDArray[np.int32]
-    row: NDArray[np.int32]
+    labels: tuple[str, ...]
+    given: NDArray[np.uint8]
+
+    @property
+    def new(self) -> NDArray[np.bool_]:
+        """Which rows are not in a shard yet."""
+        return self.table.shard < 0
+
+    def take(self, rows: NDArray[np.integer]) -> Rows:
+        """Some of the rows, in the order given."""
+        return Rows(self.table.take(rows), self.labels, self.given[rows])
 
 
-def merge(chunks: Chunks, problems: list[Problem]) -> tuple[NewRows, int]:
-    """Unique rows of all chunks, and how many copies were merged into them.
+def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
+    """Unique rows of all chunks.
 
-    A content that carries two labels is put on ``problems`` as ``two labels`` instead.
+    Returns
+    -------
+    Rows
+    int
+        How many copies were merged into them.
+    list of Problem
+        Rows whose content occurs with two labels.
     """
+    tables = [read_ipc(file).drop_columns(["content"]) for file in chunks.files]
+    if not any(len(table) for table in tables):
+        return Rows(empty(), (), np.zeros(0, dtype=np.uint8)), 0, []
+    facts, labels, origins = _facts(tables)
+    order = _order(facts)
+    words = key_words(facts.table.key)[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (words[1:] != words[:-1]).any(axis=1)
+    run = np.cumsum(first) - 1
+    label = facts.table.label[order]
+    torn = np.zeros(run[-1] + 1, dtype=bool)
+    torn[run[label != label[first][run]]] = True
+    problems = [
+        Problem(origins[row].as_py(), "two labels", key=facts.table.key[row].tobytes())
+        for row in order[torn[run]].tolist()
+    ]
+    kept = facts.take(order[first][~torn])
+    return with_labels(kept, labels), len(order) - len(problems) - len(kept.table), problems
+
+
+def _facts(tables: list[Any]) -> tuple[Rows, Sequence[str], Any]:
+    """All rows as they were read, with codes into labels as they come."""
     import pyarrow as pa
 
-    tables = [pa.ipc.open_file(pa.memory_map(str(file))).read_all().drop_columns(["content"]) for file in chunks.files]
-    if not tables:
-        return _empty(), 0
     facts = pa.concat_tables(tables)
-    key = from_fixed_binary(facts.column("key"), 32, np.uint8)
+    n = len(facts)
+    label = facts.column("label").combine_chunks().dictionary_encode()
+    column = {name: facts.column(name).to_numpy() for name in ("time", "weight", "field_group", "given")}
     chunk = np.repeat(np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
-    row = np.concatenate([np.arange(len(table), dtype=np.int32) for table in tables])
-    label = np.array(facts.column("label").to_pylist(), dtype=object)
-    time = facts.column("time").to_numpy()
-    # copies of a row are told apart by what they carry, never by where they were found
-    words = np.ascontiguousarray(key).view(">u8").reshape(len(key), 4)
-    order = np.lexsort((facts.column("field_group").to_numpy(), time, label.astype(str), *words.T[::-1]))
-    fresh = np.ones(len(order), dtype=bool)
-    fresh[1:] = (words[order][1:] != words[order][:-1]).any(axis=1)
-    run = np.cumsum(fresh) - 1
-    first = order[fresh]
-    torn = np.unique(run[label[order] != label[first][run]])
-    for number in torn:
-        at = first[number]
-        problems.append(
-            Problem(facts.column("origin")[int(at)].as_py(), "two labels", key=key[at].tobytes())
-        )
-    kept = np.delete(first, torn)
-    copies = len(order) - len(first) - int(np.isin(run, torn).sum() - len(torn))
-    return _new_rows(facts, key, chunk, row, kept), copies
-
-
-def _new_rows(
-    facts: Any, key: NDArray[np.uint8], chunk: NDArray[np.int32], row: NDArray[np.int32], kept: NDArray[np.int64]
-) -> NewRows:
-    some = facts.take(kept)
-    n = len(kept)
     table = RowTable(
-        key=key[kept],
-        label=np.zeros(n, dtype=np.int32),
-        time=some.column("time").to_numpy(),
-        weight=some.column("weight").to_numpy(),
+        key=from_fixed_binary(facts.column("key"), 32, np.uint8),
+        label=label.indices.to_numpy().astype(np.int32),
+        time=column["time"],
+        weight=column["weight"],
         group=np.arange(n, dtype=np.int64),
         side=np.full(n, split.UNDECIDED, dtype=np.uint8),
         generation=np.zeros(n, dtype=np.uint16),
-        shard=np.full(n, -1, dtype=np.int32),
-        position=np.arange(n, dtype=np.int32),
-        field_group=some.column("field_group").to_numpy(),
-        signature=from_fixed_binary(some.column("signature"), duplicates.BINS, np.uint16),
+        shard=-1 - chunk,
+        position=np.concatenate([np.arange(len(table), dtype=np.int32) for table in tables]),
+        field_group=column["field_group"],
+        signature=from_fixed_binary(facts.column("signature"), duplicates.BINS, np.uint16),
     )
-    return NewRows(table, some.column("label").to_pylist(), some.column("given").to_pylist(), chunk[kept], row[kept])
+    return Rows(table, (), column["given"]), label.dictionary.to_pylist(), facts.column("origin")
 
 
-def _empty() -> NewRows:
-    none = np.zeros(0)
-    columns = {
-        "key": np.zeros((0, 32), np.uint8), "label": none.astype(np.int32), "time": none.astype(np.int64),
-        "weight": none, "group": none.astype(np.int64), "side": none.astype(np.uint8),
-        "generation": none.astype(np.uint16), "shard": none.astype(np.int32), "position": none.astype(np.int32),
-        "field_group": none.astype(np.uint64), "signature": np.zeros((0, duplicates.BINS), np.uint16),
-    }  # fmt: skip
-    return NewRows(RowTable(**columns), [], [], none.astype(np.int32), none.astype(np.int32))
+def _order(rows: Rows) -> NDArray[np.int64]:
+    """By key; copies by what they carry, never by where they were found, known times first."""
+    table = rows.table
+    facts = (table.weight, rows.given, table.field_group, table.time, table.time == split.TIME_MISSING, table.label)
+    return np.lexsort((*facts, *key_words(table.key).T[::-1]))
 
 
-def pick(new: NewRows, rows: NDArray[np.integer]) -> NewRows:
-    """Some of the rows, in the order given."""
-    return NewRows(
-        new.table.take(rows),
-        [new.label[i] for i in rows],
-        [new.given[i] for i in rows],
-        new.chunk[rows],
-        new.row[rows],
-    )
+def join(new: Rows, parent: Snapshot) -> tuple[Rows, int]:
+    """The rows of a parent and, as its next generation, those that it lacks.
+
+    Returns
+    -------
+    Rows
+        Old rows keep everything but the label, which the source may have changed.
+    int
+        How many old rows were labelled anew.
+    """
+    labels = sorted({*new.labels, *parent.labels})
+    old_label = _codes(parent.labels, labels)[parent.table.label]
+    new_label = _codes(new.labels, labels)[new.table.label]
+    at = locate(new.table.key, parent.table.key)
+    known = at >= 0
+    relabelled = int((old_label[at[known]] != new_label[known]).sum())
+    old_label[at[known]] = new_label[known]
+    generation = np.full(len(new.table), len(parent.manifest["generations"]), dtype=np.uint16)
+    fresh = Rows(replace(new.table, label=new_label, generation=generation), (), new.given).take(np.flatnonzero(~known))
+    both = concatenate(replace(parent.table, label=old_label), fresh.table)
+    given = np.concatenate([np.full(len(parent), split.UNDECIDED, dtype=np.uint8), fresh.given])
+    return with_labels(Rows(both, (), given).take(key_order(both.key)), labels), relabelled
+
+
+def _codes(labels: Sequence[str], among: Sequence[str]) -> NDArray[np.int32]:
+    code = {label: number for number, label in enumerate(among)}
+    return np.array([code[label] for label in labels], dtype=np.int32)
+
+
+def with_labels(rows: Rows, labels: Sequence[str]) -> Rows:
+    """The rows with their codes, positions in ``labels``, turned into positions in the sorted labels that occur."""
+    used = sorted(labels[code] for code in np.unique(rows.table.label))
+    place = {label: number for number, label in enumerate(used)}
+    code = np.array([place.get(label, -1) for label in labels], dtype=np.int32)
+    label = code[rows.table.label] if len(labels) else rows.table.label
+    return Rows(replace(rows.table, label=label), tuple(used), rows.given)
+
+
+def grouped(rows: Rows) -> tuple[Rows, list[Problem]]:
+    """Near-duplicates and rows of one field group joined; old groups are never parted.
+
+    New rows that would join old groups of two sides become problems instead.
+    """
+    rows = _grouped(rows)
+    torn = _torn(rows.table)
+    if not torn.any():
+        return rows, []
+    problems = [Problem("", "two sides", key=rows.table.key[row].tobytes()) for row in np.flatnonzero(torn)]
+    # what only the rows just removed held together falls apart again
+    return _grouped(rows.take(np.flatnonzero(~torn))), problems
+
+
+def _grouped(rows: Rows) -> Rows:
+    table = rows.table
+    old = np.where(rows.new, 0, table.group + 1).astype(np.uint64)
+    return replace(rows, table=replace(table, group=duplicates.groups(table.signature, table.field_group, old)))
+
+
+def _torn(table: RowTable) -> NDArray[np.bool_]:
+    """New rows of groups whose old rows stand on several sides; the two halves of validation count as one."""
+    old = (table.shard >= 0) & (table.side <= split.TEST)
+    side = np.where(table.side == split.STOP, split.CALIBRATE, table.side).astype(np.int64)
+    low = np.full(len(table), split.UNDECIDED)
+    high = np.full(len(table), -1)
+    np.minimum.at(low, table.group[old], side[old])
+    np.maximum.at(high, table.group[old], side[old])
+    torn: NDArray[np.bool_] = (table.shard < 0) & (low[table.group] < high[table.group])
+    return torn

@@ -11,6 +11,8 @@ from lithify.kernels import kernel
 _PRIME = np.uint64(0x100000001B3)
 _OFFSET = np.uint64(0xCBF29CE484222325)
 _EMPTY = np.uint32(0xFFFFFFFF)
+WINDOW = 16
+"""Rows of a band that a row is compared with, besides the first: bounds the work where thousands share a band."""
 
 
 @kernel
@@ -72,23 +74,42 @@ def _root(parent: Any, row: Any) -> Any:
 
 
 @kernel
+def _join_two(signatures: Any, row: Any, other: Any, limit: Any, parent: Any) -> None:
+    a, b = _root(parent, row), _root(parent, other)
+    if a == b:
+        return
+    equal = 0
+    for slot in range(signatures.shape[1]):
+        equal += signatures[row, slot] == signatures[other, slot]
+    if equal >= limit:
+        parent[max(a, b)] = min(a, b)
+
+
+@kernel
 def join(signatures: Any, band: Any, order: Any, limit: Any, parent: Any) -> None:
-    """Joins neighbours of a band, sorted by ``order``, whose signatures agree in at least ``limit`` bins."""
+    """Joins rows with an equal band whose signatures agree in at least ``limit`` bins.
+
+    ``order`` sorts the rows by band. A row is compared with the first one of its band and with the ``WINDOW`` before it.
+    """
     head = 0
     for position in range(1, order.size):
         row = order[position]
         if band[row] != band[order[head]]:
             head = position
             continue
-        for other in (order[head], order[position - 1]):
+        _join_two(signatures, row, order[head], limit, parent)
+        for before in range(max(head + 1, position - WINDOW), position):
+            _join_two(signatures, row, order[before], limit, parent)
+
+
+@kernel
+def unite(code: Any, order: Any, parent: Any) -> None:
+    """Joins rows with an equal code; ``order`` sorts them by it."""
+    for position in range(1, order.size):
+        row, other = order[position], order[position - 1]
+        if code[row] == code[other]:
             a, b = _root(parent, row), _root(parent, other)
-            if a == b:
-                continue
-            equal = 0
-            for slot in range(signatures.shape[1]):
-                equal += signatures[row, slot] == signatures[other, slot]
-            if equal >= limit:
-                parent[max(a, b)] = min(a, b)
+            parent[max(a, b)] = min(a, b)
 
 
 @kernel

@@ -1,52 +1,70 @@
 """Train, validation and test membership of rows: pure functions of row facts, never of row order.
 
 Rules: ``time`` trains on the past and tests on the future, ``hash`` goes by the digest of a row's near-duplicate
-group within each label, ``group:F`` by the digest of a field's value, ``given:F`` takes what the source says.
-Rows of one group never straddle. Validation is halved by group: one half stops training early, one calibrates.
+group within each label, ``group`` does the same with groups that a field joined, ``given`` takes what the source says.
+Rows of one group never straddle: where a rule would part them, those on the later side are excluded and counted.
+Validation is halved by group: one half stops training early, one calibrates.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lithify import rng
 from lithify.errors import TooFewRows, UsageError
 
 TRAIN, STOP, CALIBRATE, TEST = 0, 1, 2, 3
 EXCLUDED = 254
-"""A copy of an earlier row after a time cut: in no side."""
+"""A near-duplicate of a row on an earlier side: on no side."""
 UNDECIDED = 255
 """No membership yet."""
 
-SIDES = {"train": (TRAIN,), "validation": (STOP, CALIBRATE), "test": (TEST,)}
-TIME_MISSING = np.iinfo(np.int64).min
+SIDES: Final = {"train": (TRAIN,), "validation": (STOP, CALIBRATE), "test": (TEST,)}
+TIME_MISSING: Final = int(np.iinfo(np.int64).min)
 VALIDATION_FROM, TEST_FROM = 0.8, 0.9
 MIN_PER_LABEL = 50
+"""Rows of each label before the cut, and of each after it, below which a split by time is not chosen by itself."""
 MIN_TIMED = 0.95
+
+_NAMES = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), CALIBRATE),
+    **dict.fromkeys(("test", "testing"), TEST),
+}
+_PHASE = np.zeros(TEST + 1, dtype=np.int64)
+_PHASE[[STOP, CALIBRATE, TEST]] = [1, 1, 2]
+_COIN = rng.key(0, "split")
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a split may look at; arrays of one length n.
+    """What a split may look at; arrays of one length n, in the order of the keys.
 
     Attributes
     ----------
     key : (n, 32) uint8
     label : (n,) int32
     time : (n,) int64, ``TIME_MISSING`` where unknown
-    group : (n,) int64, equal for rows that must stay together
-    given : sequence of n side names or None
+    group : (n,) int64, equal for rows that must stay together, in [0, n)
+    given : (n,) uint8, what :func:`named` made of the source's word; ``UNDECIDED`` where it has none
+    grouped : (n,) bool, whether a field named the row's group
     """
 
     key: NDArray[np.uint8]
     label: NDArray[np.int32]
     time: NDArray[np.int64]
     group: NDArray[np.int64]
-    given: Sequence[str | None]
+    given: NDArray[np.uint8]
+    grouped: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.int64]) -> Facts:
+        """The facts of some rows; their groups keep their numbers."""
+        return Facts(**{name: values[rows] for name, values in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,15 @@ class Split:
     side: NDArray[np.uint8]
     rule: str
     reason: str
+
+
+def named(side: str | None) -> int:
+    """The code of a side as a source names it, ``UNDECIDED`` for what names none; validation is halved later.
+
+    >>> named("Train"), named("dev") == CALIBRATE, named("?") == UNDECIDED
+    (0, True, True)
+    """
+    return _NAMES.get((side or "").strip().lower(), UNDECIDED)
 
 
 def assign(facts: Facts, rule: str, inherited: NDArray[np.uint8] | None = None) -> Split:
@@ -75,134 +102,135 @@ def assign(facts: Facts, rule: str, inherited: NDArray[np.uint8] | None = None) 
     TooFewRows
         ``time`` was asked for and too few rows carry a time.
     UsageError
-        An unknown rule, or ``given`` without sides.
+        An unknown rule, ``given`` without sides, or ``group`` without groups.
     """
     side = np.full(len(facts.label), UNDECIDED, dtype=np.uint8) if inherited is None else inherited.copy()
     _inherit_by_group(side, facts.group)
-    open_rows = np.flatnonzero(side == UNDECIDED)
-    if rule == "given":
-        side[open_rows] = _given(facts, open_rows)
-        return Split(side, "given", "as the source says")
-    if rule == "auto":
-        chosen, reason = _choose(facts, open_rows)
-    elif rule == "time":
-        timed = facts.time[open_rows] != TIME_MISSING
-        if len(open_rows) and timed.mean() < MIN_TIMED:
-            raise TooFewRows(
-                "A split by time needs times.",
-                expected=f"a usable time on at least {MIN_TIMED:.0%} of the rows",
-                found=f"{timed.mean():.1%}",
-                hint="Use --split hash.",
-            )
-        chosen, reason = "time", "as asked"
-    elif rule in ("hash", "group"):
-        chosen, reason = rule, "as asked"
-    else:
+    rows = np.flatnonzero(side == UNDECIDED)
+    new = facts.take(rows)
+    chosen, reason = _choose(new) if rule == "auto" else (rule, "as asked")
+    if chosen not in _RULES:
         raise UsageError("Unknown split.", expected="time, hash, group:FIELD or given:FIELD", found=rule)
-    side[open_rows] = _by_time(facts, open_rows) if chosen == "time" else _by_hash(facts, open_rows)
+    if len(rows):
+        side[rows] = _RULES[chosen](new)
     return Split(side, chosen, reason)
 
 
 def counts(side: NDArray[np.uint8], label: NDArray[np.int32], labels: Sequence[str]) -> dict[str, dict[str, int]]:
     """Rows of each label on each side, with ``excluded`` copies apart."""
-    named = {**SIDES, "excluded": (EXCLUDED,)}
+    named_sides = {**SIDES, "excluded": (EXCLUDED,)}
     return {
-        name: {text: int((np.isin(side, codes) & (label == code)).sum()) for code, text in enumerate(labels)}
-        for name, codes in named.items()
+        name: dict(zip(labels, np.bincount(label[np.isin(side, codes)], minlength=len(labels)).tolist(), strict=True))
+        for name, codes in named_sides.items()
     }
 
 
 def _inherit_by_group(side: NDArray[np.uint8], group: NDArray[np.int64]) -> None:
-    known = np.flatnonzero((side != UNDECIDED) & (side != EXCLUDED))
-    if not len(known):
-        return
-    of_group = dict(zip(group[known].tolist(), side[known].tolist(), strict=True))
-    for row in np.flatnonzero(side == UNDECIDED):
-        side[row] = of_group.get(int(group[row]), UNDECIDED)
+    known, new = side <= TEST, side == UNDECIDED
+    of_group = np.full(len(side), UNDECIDED, dtype=np.uint8)
+    np.minimum.at(of_group, group[known], side[known])
+    side[new] = of_group[group[new]]
 
 
-def _choose(facts: Facts, rows: NDArray[np.int64]) -> tuple[str, str]:
+def _choose(facts: Facts) -> tuple[str, str]:
     """Time when it can be, else hash, and why."""
-    timed = facts.time[rows] != TIME_MISSING
+    timed = facts.time != TIME_MISSING
     if not timed.any():
-        return "hash", "the rows carry no times"
+        return "hash", "the rows carry no times" if len(timed) else "there are no new rows"
     if timed.mean() < MIN_TIMED:
         return "hash", f"only {timed.mean():.1%} of the rows carry a usable time"
-    side = _by_time(facts, rows)
+    side = _by_time(facts)
     for name, codes in (("training", (TRAIN,)), ("validation and test", (STOP, CALIBRATE, TEST))):
-        of_label = np.bincount(facts.label[rows][np.isin(side, codes)], minlength=int(facts.label.max()) + 1)
-        if of_label.min() < MIN_PER_LABEL:
+        fewest = np.bincount(facts.label[np.isin(side, codes)], minlength=int(facts.label.max()) + 1).min()
+        if fewest < MIN_PER_LABEL:
             return "hash", (
-                f"a split by time would leave {of_label.min()} rows of one label for {name} "
+                f"a split by time would leave {fewest} rows of one label for {name} "
                 f"(at least {MIN_PER_LABEL} are needed)"
             )
     return "time", "the rows carry times, and a random split would flatter"
 
 
-def _by_time(facts: Facts, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """The oldest 80 % train, the newest 10 % test; a later copy of an earlier group is excluded, not moved."""
-    time = facts.time[rows]
-    side = np.full(len(rows), TRAIN, dtype=np.uint8)
-    timed = np.flatnonzero(time != TIME_MISSING)
-    if not len(timed):
-        return side
-    ranked = np.sort(time[timed])
-    validation, test = (ranked[int(share * len(ranked))] for share in (VALIDATION_FROM, TEST_FROM))
-    half = np.where(_coin(facts, rows) & 1, STOP, CALIBRATE)
-    side[timed] = np.where(time[timed] >= test, TEST, np.where(time[timed] >= validation, half[timed], TRAIN))
+def _asked_by_time(facts: Facts) -> NDArray[np.uint8]:
+    timed = float((facts.time != TIME_MISSING).mean())
+    if timed < MIN_TIMED:
+        raise TooFewRows(
+            "A split by time needs times.",
+            expected=f"a usable time on at least {MIN_TIMED:.0%} of the rows",
+            found=f"{timed:.1%}",
+            hint="Use --split hash.",
+        )
+    return _by_time(facts)
+
+
+def _by_time(facts: Facts) -> NDArray[np.uint8]:
+    """The oldest 80 % train, the newest 10 % test; rows of one second stay together."""
     # rows without a time train: nothing honest can be said of them by time
-    phase = np.searchsorted([validation, test], time, side="right")
-    phase[time == TIME_MISSING] = 0
-    _, member = np.unique(facts.group[rows], return_inverse=True)
-    first = np.full(member.max() + 1, 3)
-    np.minimum.at(first, member, phase)
-    side[phase > first[member]] = EXCLUDED
-    return side
+    side = np.full(len(facts.time), TRAIN, dtype=np.uint8)
+    timed = facts.time != TIME_MISSING
+    ranked = np.sort(facts.time[timed])
+    validation, test = (ranked[int(share * len(ranked))] for share in (VALIDATION_FROM, TEST_FROM))
+    later = timed & (facts.time >= validation)
+    side[later] = _halves(facts)[later]
+    side[timed & (facts.time >= test)] = TEST
+    return _without_copies(side, facts.group)
 
 
-def _by_hash(facts: Facts, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """Groups in the order of their digests fill test, then validation, then train, within each label."""
-    side = np.full(len(rows), TRAIN, dtype=np.uint8)
-    _, first, member = np.unique(facts.group[rows], return_index=True, return_inverse=True)
+def _by_hash(facts: Facts) -> NDArray[np.uint8]:
+    """Groups in the order of their coins fill test, then validation, then train, within each label."""
+    _, first, member = np.unique(facts.group, return_index=True, return_inverse=True)
     sizes = np.bincount(member)
-    digest = _coin(facts, rows)[first]
-    stratum = facts.label[rows][first]
+    coin, stratum = _coins(facts)[first], facts.label[first]
     of_group = np.full(len(first), TRAIN, dtype=np.uint8)
     for label in np.unique(stratum):
         inside = np.flatnonzero(stratum == label)
-        inside = inside[np.argsort(digest[inside], kind="stable")]
-        share = (np.cumsum(sizes[inside]) - sizes[inside] / 2) / sizes[inside].sum()
-        of_group[inside] = np.select([share < 0.10, share < 0.15, share < 0.20], [TEST, CALIBRATE, STOP], TRAIN)
-    side[:] = of_group[member]
+        inside = inside[np.argsort(coin[inside], kind="stable")]
+        # where the middle of each group lies when the groups are laid end to end
+        middle = (np.cumsum(sizes[inside]) - sizes[inside] / 2) / sizes[inside].sum()
+        of_group[inside] = np.select([middle < 0.10, middle < 0.15, middle < 0.20], [TEST, CALIBRATE, STOP], TRAIN)
+    side: NDArray[np.uint8] = of_group[member]
     return side
 
 
-def _coin(facts: Facts, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """64 bits for each row that depend on the smallest key of its group alone."""
-    smallest: dict[int, bytes] = {}
-    keys = [bytes(key) for key in facts.key[rows]]
-    for group, key in zip(facts.group[rows].tolist(), keys, strict=True):
-        smallest[group] = min(smallest.get(group, key), key)
-    coins = {group: _digest64(b"split" + key) for group, key in smallest.items()}
-    return np.array([coins[group] for group in facts.group[rows].tolist()], dtype=np.uint64)
+def _by_field(facts: Facts) -> NDArray[np.uint8]:
+    if not facts.grouped.any():
+        raise UsageError("No row has a value in the group field.", hint="Check its name, or use --split hash.")
+    return _by_hash(facts)
 
 
-def _digest64(data: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(data).digest()[:8], "big")
+def _given(facts: Facts) -> NDArray[np.uint8]:
+    if (unnamed := int((facts.given == UNDECIDED).sum())) > 0:
+        raise UsageError(
+            "A given split must name a side for every row.",
+            expected="train, validation or test",
+            found=f"{unnamed:,} of {len(facts.given):,} rows without one of these",
+        )
+    return _without_copies(np.where(facts.given == CALIBRATE, _halves(facts), facts.given), facts.group)
 
 
-def _given(facts: Facts, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-    half = np.where(_coin(facts, rows) & 1, STOP, CALIBRATE)
-    names = {"train": TRAIN, "training": TRAIN, "test": TEST, "testing": TEST}
-    side = np.empty(len(rows), dtype=np.uint8)
-    for i, row in enumerate(rows):
-        name = (facts.given[row] or "").strip().lower()
-        if name in ("validation", "valid", "val", "dev"):
-            side[i] = half[i]
-        elif name in names:
-            side[i] = names[name]
-        else:
-            raise UsageError(
-                "A given split must name a side for every row.", expected="train, validation or test", found=repr(name)
-            )
-    return side
+def _without_copies(side: NDArray[np.uint8], group: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Excludes the rows of groups that also stand on an earlier side: copies are left out, not moved."""
+    _, member = np.unique(group, return_inverse=True)
+    first = np.full(len(side), _PHASE.max())
+    np.minimum.at(first, member, _PHASE[side])
+    return np.where(_PHASE[side] > first[member], EXCLUDED, side).astype(np.uint8)
+
+
+def _halves(facts: Facts) -> NDArray[np.uint8]:
+    """The half of validation that each row would stand on."""
+    return np.where(_coins(facts) & np.uint64(1), STOP, CALIBRATE).astype(np.uint8)
+
+
+def _coins(facts: Facts) -> NDArray[np.uint64]:
+    """64 bits for each row that depend on the smallest key of its group alone, which is the first."""
+    _, first, member = np.unique(facts.group, return_index=True, return_inverse=True)
+    words = np.ascontiguousarray(facts.key[first, :8]).view(">u8")[:, 0]
+    coins: NDArray[np.uint64] = rng.bits(_COIN, words.astype(np.uint64))[member]
+    return coins
+
+
+_RULES: Final[dict[str, Callable[[Facts], NDArray[np.uint8]]]] = {
+    "time": _asked_by_time,
+    "hash": _by_hash,
+    "group": _by_field,
+    "given": _given,
+}

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithify.canon import DIGEST_PREFIX
 from lithify.data.duplicates import BINS
+from lithify.errors import MalformedContainer
+
+COLUMNS: Final[dict[str, tuple[Any, tuple[int, ...]]]] = {
+    "key": (np.uint8, (32,)), "label": (np.int32, ()), "time": (np.int64, ()), "weight": (np.float64, ()),
+    "group": (np.int64, ()), "side": (np.uint8, ()), "generation": (np.uint16, ()), "shard": (np.int32, ()),
+    "position": (np.int32, ()), "field_group": (np.uint64, ()), "signature": (np.uint16, (BINS,)),
+}  # fmt: skip
+"""Name → dtype and shape of a row."""
 
 _IDENTITY = ("key", "label", "time", "weight", "group", "side", "generation")
 """The columns that a snapshot's name stands for; the others only say where the content lies."""
@@ -36,11 +45,11 @@ class RowTable:
     generation : (n,) uint16
         0 for the rows of a snapshot without parent.
     shard, position : (n,) int32
-        Where the content lies.
+        Where the content lies; while a snapshot is being made, shard -1 - c stands for chunk c.
     field_group : (n,) uint64
         Digest of the group field's value, 0 for none.
     signature : (n, 128) uint16
-        MinHash signature.
+        MinHash signature of what a person would read.
     """
 
     key: NDArray[np.uint8]
@@ -62,6 +71,11 @@ class RowTable:
         """The table of some rows, in the order given."""
         return RowTable(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
+    def regrouped(self) -> RowTable:
+        """The same with groups numbered by their smallest row again, after rows were taken out."""
+        _, first, member = np.unique(self.group, return_index=True, return_inverse=True)
+        return replace(self, group=first[member].astype(np.int64))
+
     def digest(self) -> str:
         """Digest of what the rows are, whatever file holds them."""
         hasher = hashlib.sha256()
@@ -76,37 +90,65 @@ def concatenate(a: RowTable, b: RowTable) -> RowTable:
     return RowTable(**{f.name: np.concatenate([getattr(a, f.name), getattr(b, f.name)]) for f in fields(a)})
 
 
+def empty() -> RowTable:
+    """A table without rows."""
+    return RowTable(**{name: np.zeros((0, *shape), dtype) for name, (dtype, shape) in COLUMNS.items()})
+
+
 def key_order(key: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Order of (n, 32) keys."""
-    words = np.ascontiguousarray(key).view(">u8").reshape(len(key), 4)
-    return np.lexsort(words.T[::-1])
+    return np.lexsort(key_words(key).T[::-1])
+
+
+def key_words(key: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Keys (n, 32) as (n, 4) numbers that order as the keys do."""
+    return np.ascontiguousarray(key).view(">u8").reshape(len(key), 4).astype(np.uint64)
+
+
+def locate(key: NDArray[np.uint8], within: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """For each of n distinct keys its row number among other distinct keys, -1 where it is not there.
+
+    >>> a, b = (np.array(rows, np.uint8)[:, None].repeat(32, 1) for rows in ([7, 9], [3, 9, 5]))
+    >>> locate(a, b).tolist()
+    [-1, 1]
+    """
+    both = key_words(np.concatenate([within, key]))
+    order = np.lexsort(both.T[::-1])
+    same = (both[order[1:]] == both[order[:-1]]).all(axis=1)
+    found = np.full(len(both), -1, dtype=np.int64)
+    # the sort is stable, so of two equal keys the one of `within` comes first
+    found[order[1:][same]] = order[:-1][same]
+    return found[len(within) :]
 
 
 def to_arrow(table: RowTable) -> Any:
     """The table as a ``pyarrow.Table``; keys and signatures as fixed-size binary."""
     import pyarrow as pa
 
-    columns = {}
-    for field in fields(table):
-        column = getattr(table, field.name)
-        if column.ndim == 1:
-            columns[field.name] = pa.array(column)
-        else:
-            columns[field.name] = fixed_binary(column)
-    return pa.table(columns)
+    columns = {name: getattr(table, name) for name in COLUMNS}
+    return pa.table({name: pa.array(c) if c.ndim == 1 else fixed_binary(c) for name, c in columns.items()})
 
 
 def from_arrow(table: Any) -> RowTable:
-    """The inverse of :func:`to_arrow`."""
-    widths = {"key": (32, np.uint8), "signature": (BINS, np.uint16)}
+    """The inverse of :func:`to_arrow`; arrays refer to the table's memory where they can.
+
+    Raises ``MalformedContainer`` when columns or types are others.
+    """
     columns = {}
-    for field in fields(RowTable):
-        column = table.column(field.name)
-        if field.name in widths:
-            columns[field.name] = from_fixed_binary(column, *widths[field.name])
-        else:
-            columns[field.name] = column.to_numpy()
+    for name, (dtype, shape) in COLUMNS.items():
+        if name not in table.column_names or table.schema.field(name).type != _arrow_type(dtype, shape):
+            raise MalformedContainer("A row table breaks the format.", expected=f"a column {name} of {dtype.__name__}")
+        if table.column(name).null_count:
+            raise MalformedContainer("A row table breaks the format.", found=f"empty cells in column {name}")
+        column = table.column(name)
+        columns[name] = from_fixed_binary(column, shape[0], dtype) if shape else column.to_numpy()
     return RowTable(**columns)
+
+
+def _arrow_type(dtype: Any, shape: tuple[int, ...]) -> Any:
+    import pyarrow as pa
+
+    return pa.binary(shape[0] * np.dtype(dtype).itemsize) if shape else pa.from_numpy_dtype(dtype)
 
 
 def fixed_binary(rows: NDArray[Any]) -> Any:
@@ -119,10 +161,34 @@ def fixed_binary(rows: NDArray[Any]) -> Any:
 
 
 def from_fixed_binary(column: Any, width: int, dtype: Any) -> NDArray[Any]:
-    """The inverse of :func:`fixed_binary`; copies."""
+    """The inverse of :func:`fixed_binary`; copies only what lies in several pieces."""
+    itemsize = np.dtype(dtype).itemsize * width
     pieces = []
     for chunk in column.chunks:
-        itemsize = np.dtype(dtype).itemsize * width
         flat = np.frombuffer(chunk.buffers()[1], dtype=np.uint8)[chunk.offset * itemsize :]
         pieces.append(flat[: len(chunk) * itemsize].view(dtype).reshape(len(chunk), width))
+    if len(pieces) == 1:
+        return pieces[0]
     return np.concatenate(pieces) if pieces else np.empty((0, width), dtype=dtype)
+
+
+def ipc_buffer(table: Any) -> Any:
+    """An Arrow table as an IPC file in memory, a ``pyarrow.Buffer``."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def read_ipc(path: Path) -> Any:
+    """An Arrow IPC file, memory-mapped; ``MalformedContainer`` when it is none."""
+    import pyarrow as pa
+
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        table.validate()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise MalformedContainer(f"The object {path.parent.name + path.name:.12} is no Arrow file.") from error
+    return table

@@ -48,7 +48,7 @@ def assemble(
     """
     pieces: list[Blocks] = []
     starts = range(0, len(rows), PIECE_ROWS)
-    for number, start in enumerate(starts):
+    for start in starts:
         some = rows[start : start + PIECE_ROWS]
         if len(starts) == 1:
             return features.transform(state, snapshot.content(some))

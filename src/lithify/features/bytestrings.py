@@ -42,7 +42,7 @@ def begins(data: Any, start: int, end: int, text: Any) -> bool:
     """Whether ``data[start:end]`` begins with a lower-case text, case folded."""
     if start + len(text) > end:
         return False
-    for k in range(len(text)):
+    for k in range(len(text)):  # noqa: SIM110 - numba compiles no generators
         if LOWER[data[start + k]] != text[k]:
             return False
     return True
@@ -62,7 +62,7 @@ def same(data: Any, a: int, a_end: int, b: int, b_end: int) -> bool:
     """Whether two stretches are equal, case folded."""
     if a_end - a != b_end - b:
         return False
-    for k in range(a_end - a):
+    for k in range(a_end - a):  # noqa: SIM110
         if LOWER[data[a + k]] != LOWER[data[b + k]]:
             return False
     return True
@@ -79,7 +79,7 @@ def fold_hash(data: Any, start: int, end: int) -> Any:
 
 @kernel
 def shape_hash(data: Any, start: int, end: int, limit: int) -> Any:
-    """Hash of what kinds of runs a stretch is made of: which of a-z, A-Z and 0-9 a run mixes, other bytes as they are."""
+    """Hash of the runs a stretch is made of: which of a-z, A-Z and 0-9 each one mixes, other bytes as they are."""
     value = _FNV_OFFSET
     count, i = 0, start
     while i < end and count < limit:

@@ -34,7 +34,8 @@ _EIGHT = np.uint64(8)
 def text_grams(text: Any, n: int, bits: int, bucket: Any, where: Any, r: int) -> int:
     """4-grams of ``text[:n]``: appends buckets and the position of each gram's last byte after entry ``r``."""
     stream = np.empty(n + 1, dtype=np.uint8)
-    kept, before = 0, 1
+    kept: Any = 0
+    before: Any = 1
     for i in range(n):  # bytes of a run of space after the first are overwritten: quicker than a branch
         byte = _FOLDED[text[i]]
         space = np.int64(byte == 32)
@@ -52,7 +53,8 @@ def shape_grams(text: Any, n: int, size: int, bits: int, first: int, bucket: Any
     The double-byte stretches of ISO-2022 encodings count as high bytes.
     """
     stream = np.empty(n + 1, dtype=np.uint8)
-    kept, run, escaped = 0, 0, False
+    kept: Any = 0
+    run, escaped = 0, False
     before = np.uint8(0)
     for i in range(n):
         byte = text[i]
@@ -93,7 +95,7 @@ def fact_buckets(which: Any, value: Any, n: int, bits: int, first: int, bucket: 
 
 
 @kernel
-def unique(bucket: Any, n: int, seen: Any, out: Any, r: int) -> int:
+def unique(bucket: Any, n: int, seen: Any, out: Any, r: Any) -> Any:
     """Appends the distinct buckets in the order they first occur to ``out`` after entry ``r``; leaves ``seen`` zero.
 
     ``out`` needs room for one entry more.

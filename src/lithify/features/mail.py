@@ -44,10 +44,10 @@ class MailParams:
 
 
 class Mail(Features):
-    """See the module.
+    r"""See the module.
 
     >>> mail = Mail(MailParams())
-    >>> block = mail.transform(State(), [b"Subject: hello\\n\\nBuy now!\\n"])["hashed"]
+    >>> block = mail.transform(State(), [b"Subject: hello\n\nBuy now!\n"])["hashed"]
     >>> len(block), block.buckets
     (1, 851968)
     """
@@ -78,7 +78,7 @@ class Mail(Features):
         data = np.frombuffer(content or b"\0", dtype=np.uint8)
         with np.errstate(over="ignore"):
             count = kernels.mail_row(data, 0, len(content), sizes, text, bucket, where)
-            which, value, route = self._facts(kernels, data, len(content))
+            which, value = self._facts(kernels, data, len(content))
         grams = count - len(which)
         length = int(where[:grams].max()) + 1 if grams else 0
         body = text[: min(length, sizes[0])].tobytes()
@@ -97,14 +97,14 @@ class Mail(Features):
         p = self.params
         return np.array([p.read, p.body_bits, p.shape_bits, p.header_bits, p.shape_size], dtype=np.int64)
 
-    def _facts(self, kernels: Any, data: NDArray[np.uint8], end: int) -> Any:
+    def _facts(self, kernels: Any, data: NDArray[np.uint8], end: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         m, f = kernels.m, kernels.f
         start, stop = np.empty(m.FIELDS, dtype=np.int64), np.zeros(m.FIELDS, dtype=np.int64)
         route = np.zeros(5, dtype=np.int64)
         which, value = np.empty(f.MAX_FACTS, dtype=np.int64), np.empty(f.MAX_FACTS, dtype=np.uint64)
         m.read_header(data, 0, end, start, stop, route, True)
         n = f.collect(data, start, stop, route, which, value)
-        return which[:n], value[:n], route
+        return which[:n], value[:n]
 
 
 def _fact_text(title: str, value: int) -> str:

@@ -19,7 +19,7 @@ NAMES = (
     "x-priority", "importance", "mime-version", "in-reply-to", "references", "cc", "x-mailer", "user-agent",
     "organization", "content-disposition", "x-msmail-priority", "x-mimeole", "sender", "received",
 )  # fmt: skip
-"""Header fields that are looked at, by number. Of the first ten the value counts, of the others whether they are there."""
+"""Header fields that are looked at, by number. Of the first ten the value counts, of the others their presence."""
 
 CONTENT_TYPE, ENCODING, FROM, TO, REPLY_TO, SUBJECT, MESSAGE_ID, DATE, PRIORITY, IMPORTANCE = range(10)
 RECEIVED = len(NAMES) - 1
@@ -112,7 +112,7 @@ def _read_route(data: Any, at: int, end: int, route: Any) -> None:
 
 @kernel
 def _content(data: Any, start: Any, stop: Any, bounds: Any) -> Any:
-    """What a part is and how it is encoded (0 plainly, 1 quoted-printable, 2 base64); a new boundary goes to ``bounds``."""
+    """What a part is and its encoding (0 none, 1 quoted-printable, 2 base64); a new boundary goes to ``bounds``."""
     kind, encoding = PLAIN, 0
     at, end = start[CONTENT_TYPE], stop[CONTENT_TYPE]
     if at >= 0:

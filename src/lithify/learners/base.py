@@ -110,7 +110,7 @@ class Learner(ABC):
             )
 
     def score(self, state: State, features: Features, fitted: State, contents: Sequence[bytes]) -> NDArray[np.float64]:
-        """Raw scores of contents, some at a time, so that memory stays flat and blocks stay in the processor's cache."""
+        """Raw scores of contents, some at a time: memory stays flat, and blocks stay in the processor's cache."""
         pieces = [contents[at : at + SCORED] for at in range(0, len(contents), SCORED)]
         return np.concatenate([self.predict(state, features.transform(fitted, piece)) for piece in pieces])
 

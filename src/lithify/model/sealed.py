@@ -26,6 +26,7 @@ from lithify.store import container
 KIND = "model"
 GOLDEN = "golden/raw"
 
+
 @dataclass(frozen=True)
 class Sealed:
     """What a model file holds."""

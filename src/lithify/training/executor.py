@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
 from typing import Self
 
-from lithify.learners.base import Partial
+from lithify.data.batches import TrainingData
+from lithify.data.state import State
+from lithify.learners.base import Learner, Partial
 
 
 class Stopped(Exception):
@@ -44,6 +46,11 @@ class Threads:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def step(self, learner: Learner, state: State, data: TrainingData, step: int) -> State:
+        """The state after one step."""
+        total = self.total(lambda grain: learner.grain(state, data, step, grain), data.grains)
+        return learner.apply(state, data, step, total)
+
     def total(self, grain: Callable[[int], Partial], grains: int) -> Partial:
         """The sum over ``grain(0) ... grain(grains - 1)``; ``grains`` is a power of two."""
         if self._pool is None or grains == 1:
@@ -55,6 +62,7 @@ class Threads:
         finally:
             for future in futures:
                 future.cancel()
+            wait(futures)  # nothing of a step goes on behind the back of whoever gave it up
         while len(parts) > 1:
             parts = [add(left, right) for left, right in zip(parts[::2], parts[1::2], strict=True)]
         return parts[0]

@@ -12,6 +12,10 @@ from lithify.data import split
 from lithify.data.snapshot import Snapshot
 
 
+MODEL = "model"
+"""The stage whose state is sealed."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One training from its first step to its last.
@@ -42,7 +46,7 @@ def plan(snapshot: Snapshot, folds: int) -> list[Stage]:
     table = snapshot.table
     train = np.flatnonzero(np.isin(table.side, (split.TRAIN, split.STOP)))
     none = np.zeros(0, dtype=np.int64)
-    stages = [Stage("model", train, none)]
+    stages = [Stage(MODEL, train, none)]
     if folds < 1:
         return stages
     forward = snapshot.manifest["split"]["rule"] == "time"

@@ -18,7 +18,7 @@ from lithify.metrics import measure
 from lithify.model.card import card
 from lithify.model.draft import Draft
 from lithify.model.sealed import seal
-from lithify.training.plan import Stage
+from lithify.training.plan import MODEL, Stage
 from lithify.training.request import Request
 
 MIN_CALIBRATION = 50
@@ -64,7 +64,7 @@ def finish(
 
 def _evidence(snapshot: Snapshot, draft: Draft, stages: list[Stage], states: Mapping[str, State]) -> Evidence:
     rows = np.flatnonzero(snapshot.table.side == split.CALIBRATE)
-    folds = [stage for stage in stages if stage.name != "model"]
+    folds = [stage for stage in stages if stage.name != MODEL]
     raw = [states[stage.name].arrays["raw"] for stage in folds]
     held = np.concatenate([stage.score for stage in folds]) if folds else np.zeros(0, dtype=np.int64)
     empty = np.zeros((0, len(snapshot.labels)))

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+from lithify.errors import SessionEnded
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Session:
-    """Ends by plan (``limit`` seconds) or by SIGINT or SIGTERM; both only set :attr:`stop`.
+    """Ends by plan (``limit`` seconds) or by SIGINT or SIGTERM.
+
+    Between steps whoever runs them asks :meth:`over`. Where there are no steps to stop between, in the stretches
+    inside :meth:`at_once`, a signal ends the session where it stands.
 
     Signal handlers are set only in the main thread and put back afterwards. A second signal of the same kind meets the
     handler that was there before, so a session that hangs can still be broken off.
+
+    Parameters
+    ----------
+    run : str
+        Key of the run.
+    limit : float, optional
 
     Attributes
     ----------
@@ -25,11 +38,13 @@ class Session:
         ``limit`` or the name of the signal.
     """
 
-    def __init__(self, limit: float | None = None) -> None:
+    def __init__(self, run: str, limit: float | None = None) -> None:
+        self.run = run
         self.stop = threading.Event()
         self.why = ""
         self._limit = limit
         self._began = time.monotonic()
+        self._at_once = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -51,8 +66,33 @@ class Session:
             self.stop.set()
         return self.stop.is_set()
 
+    def check(self) -> None:
+        """Raises ``SessionEnded`` when the session has to end now."""
+        if self.over():
+            raise self.ended()
+
+    def ended(self) -> SessionEnded:
+        """The error that says why the session ends."""
+        reason = "The session's time is up" if self.why == "limit" else f"Stopped by {self.why}"
+        return SessionEnded(self.run, f"{reason}.", hint="Run the same command again to go on.")
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, a signal raises ``SessionEnded`` wherever the main thread stands; the session's limit does not."""
+        self._at_once = True
+        try:
+            if self.stop.is_set():
+                raise self.ended()
+            yield
+            if self.stop.is_set():  # the error was lost, as in a destructor
+                raise self.ended()
+        finally:
+            self._at_once = False
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number)
         self.why = name.name
         self.stop.set()
         signal.signal(number, self._before[name])
+        if self._at_once:
+            raise self.ended()

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from lithify.data.batches import Block, Blocks, Dense, Hashed, TrainingData
 from lithify.data.state import State
-from lithify.errors import SessionEnded
-from lithify.learners.base import Learner
+from lithify.errors import MalformedContainer
 from lithify.progress import Reporter, Update
 from lithify.training.checkpoint import Checkpoint, Checkpoints
 from lithify.training.executor import Stopped, Threads
-from lithify.training.plan import Stage
+from lithify.training.plan import MODEL, Stage
+from lithify.training.prepare import Prepared
 from lithify.training.session import Session
 
 
@@ -33,21 +33,25 @@ class Progress:
 
     def to_checkpoint(self) -> Checkpoint:
         """Everything that is needed to go on, as one checkpoint."""
-        facts: dict[str, Any] = {"stage": self.stage, "stage_step": self.stage_step, "finished": {}}
-        arrays: dict[str, NDArray[Any]] = {}
-        states = {f"finished/{name.replace(' ', '-')}": state for name, state in self.finished.items()}
-        facts["finished"] = {name: state.facts for name, state in self.finished.items()}
+        states = {_prefix(name): state for name, state in self.finished.items()}
+        facts: dict[str, Any] = {
+            "stage": self.stage,
+            "stage_step": self.stage_step,
+            "finished": {name: state.facts for name, state in self.finished.items()},
+            "current": None if self.state is None else self.state.facts,
+        }
         if self.state is not None:
             states["current"] = self.state
-            facts["current"] = self.state.facts
-        for prefix, state in states.items():
-            arrays |= {f"{prefix}/{name}": array for name, array in state.arrays.items()}
+        arrays = {f"{prefix}/{name}": array for prefix, state in states.items() for name, array in state.arrays.items()}
         return Checkpoint(self.step, facts, arrays)
 
     @staticmethod
     def from_checkpoint(checkpoint: Checkpoint) -> Progress:
-        """The inverse of :meth:`to_checkpoint`."""
+        """The inverse of :meth:`to_checkpoint`; ``MalformedContainer`` for anything else."""
         facts = checkpoint.facts
+        kinds = {"stage": int, "stage_step": int, "finished": dict, "current": (dict, type(None))}
+        if facts.keys() != kinds.keys() or not all(isinstance(facts[name], kinds[name]) for name in kinds):
+            raise MalformedContainer("The checkpoint has the wrong fields.", expected=", ".join(sorted(kinds)))
 
         def state(prefix: str, of: dict[str, Any]) -> State:
             cut = len(prefix) + 1
@@ -58,27 +62,52 @@ class Progress:
             step=checkpoint.step,
             stage=facts["stage"],
             stage_step=facts["stage_step"],
-            state=state("current", facts["current"]) if "current" in facts else None,
-            finished={n: state(f"finished/{n.replace(' ', '-')}", f) for n, f in facts["finished"].items()},
+            state=None if facts["current"] is None else state("current", facts["current"]),
+            finished={name: state(_prefix(name), of) for name, of in facts["finished"].items()},
         )
 
 
 @dataclass(frozen=True)
 class Work:
-    """What the stages are run with."""
+    """What the stages are run with; without ``checkpoints`` nothing is kept."""
 
-    run: str
-    learner: Learner
-    data: TrainingData
-    rows: NDArray[np.int64]
+    prepared: Prepared
+    stages: Sequence[Stage]
     session: Session
     threads: Threads
-    checkpoints: Checkpoints
     report: Reporter
+    checkpoints: Checkpoints | None = None
+
+    def data(self, stage: Stage) -> TrainingData:
+        """The data as one stage sees it: row numbers of the snapshot become positions in the blocks."""
+        return self.prepared.data.only(np.searchsorted(self.prepared.rows, stage.train))
+
+    def steps(self, stage: Stage) -> int:
+        """Steps of a stage at most."""
+        return self.prepared.learner.steps(self.data(stage))
 
 
-def run_stages(work: Work, stages: Sequence[Stage], progress: Progress) -> Mapping[str, State]:
-    """Goes through the stages that are left.
+def admit(work: Work, progress: Progress) -> None:
+    """Raises ``MalformedContainer`` unless what a checkpoint says can be gone on with."""
+    names = [stage.name for stage in work.stages]
+    fits = 0 <= progress.stage <= len(names) and list(progress.finished) == sorted(names[: progress.stage])
+    if not fits or (progress.stage == len(names) and progress.state is not None):
+        raise MalformedContainer("The checkpoint is of another plan.", found=f"stage {progress.stage}")
+    learner, classes = work.prepared.learner, work.prepared.data.classes
+    for stage in work.stages[: progress.stage]:
+        state = progress.finished[stage.name]
+        if stage.name == MODEL:
+            learner.audit(state, work.prepared.features, classes)
+        elif {n: (a.dtype.str, a.shape) for n, a in state.arrays.items()} != {
+            "raw": ("<f8", (len(stage.score), classes))
+        }:
+            raise MalformedContainer("The scores of a fold in the checkpoint do not fit.")
+    if progress.state is not None:
+        learner.admit(progress.state, work.data(work.stages[progress.stage]))
+
+
+def run_stages(work: Work, progress: Progress) -> Mapping[str, State]:
+    """Goes through the stages that are left; ``progress`` is brought up to date after every step.
 
     Returns
     -------
@@ -89,58 +118,47 @@ def run_stages(work: Work, stages: Sequence[Stage], progress: Progress) -> Mappi
     Raises
     ------
     SessionEnded
-        The session has to end; a checkpoint was written first.
+        The session has to end. One that ends by its limit does at least one step, so that however short the sessions
+        are, the run comes to its end.
     """
-    planned = [work.learner.steps(_view(work, stage)) for stage in stages]
+    planned = [work.steps(stage) for stage in work.stages]
     clock = _Clock(sum(planned), work)
-    while progress.stage < len(stages):
-        stage = stages[progress.stage]
-        data = _view(work, stage)
+    while progress.stage < len(work.stages):
+        stage = work.stages[progress.stage]
+        data = work.data(stage)
         if progress.state is None:
-            progress.state, progress.stage_step = work.learner.start(data), 0
-        while progress.stage_step < planned[progress.stage] and not work.learner.done(progress.state):
-            if work.session.over():
-                _end(work, progress)
-            try:
-                progress.state = _step(work, data, progress.state, progress.stage_step)
-            except Stopped:
-                _end(work, progress)
-            progress.stage_step += 1
-            progress.step += 1
-            if work.checkpoints.due(progress.step):
-                work.checkpoints.save(progress.to_checkpoint())
+            progress.state, progress.stage_step = work.prepared.learner.start(data), 0
+        while progress.stage_step < planned[progress.stage] and not work.prepared.learner.done(progress.state):
+            _advance(work, data, progress)
             clock.tell(stage.name, progress, sum(planned[: progress.stage]))
+            work.session.check()
         progress.finished[stage.name] = _finish(work, stage, data, progress.state)
         progress.stage, progress.state, progress.stage_step = progress.stage + 1, None, 0
     return progress.finished
 
 
-def _step(work: Work, data: TrainingData, state: State, step: int) -> State:
-    total = work.threads.total(lambda grain: work.learner.grain(state, data, step, grain), data.grains)
-    return work.learner.apply(state, data, step, total)
+def _advance(work: Work, data: TrainingData, progress: Progress) -> None:
+    assert progress.state is not None
+    try:
+        progress.state = work.threads.step(work.prepared.learner, progress.state, data, progress.stage_step)
+    except Stopped:
+        raise work.session.ended() from None
+    progress.stage_step += 1
+    progress.step += 1
+    if work.checkpoints is not None and work.checkpoints.due(progress.step):
+        work.checkpoints.save(progress.to_checkpoint())
 
 
 def _finish(work: Work, stage: Stage, data: TrainingData, state: State) -> State:
-    finished = work.learner.finish(state, data)
-    if stage.name == "model":
+    finished = work.prepared.learner.finish(state, data)
+    if stage.name == MODEL:
         return finished
-    at = np.searchsorted(work.rows, stage.score)
-    return State({"raw": work.learner.predict(finished, take(data.blocks, at))})
+    at = np.searchsorted(work.prepared.rows, stage.score)
+    return State({"raw": work.prepared.learner.predict(finished, take(data.blocks, at))})
 
 
-def _view(work: Work, stage: Stage) -> TrainingData:
-    """The data as one stage sees it: row numbers of the snapshot become positions in the blocks."""
-    return work.data.only(np.searchsorted(work.rows, stage.train))
-
-
-def _end(work: Work, progress: Progress) -> None:
-    work.checkpoints.save_now(progress.to_checkpoint())
-    reason = "The session's time is up" if work.session.why == "limit" else f"Stopped by {work.session.why}"
-    raise SessionEnded(
-        work.run,
-        f"{reason} after step {progress.step}; the checkpoint is safe.",
-        hint="Run the same command again to go on from there.",
-    )
+def _prefix(stage: str) -> str:
+    return f"finished/{stage.replace(' ', '-')}"
 
 
 def take(blocks: Blocks, rows: NDArray[np.int64]) -> Blocks:
@@ -177,7 +195,7 @@ class _Clock:
         self.last = now
         rate = (at - self.first) / max(now - self.began, 1e-9)
         facts: dict[str, Any] = {"part": stage, "rate": rate, "left": (self.total - at) / max(rate, 1e-9)}
-        facts |= self.work.learner.figures(progress.state)
-        if self.work.checkpoints.written is not None:
+        facts |= self.work.prepared.learner.figures(progress.state)
+        if self.work.checkpoints is not None and self.work.checkpoints.written is not None:
             facts["checkpoint"] = self.work.checkpoints.written
         self.work.report(Update("training", at, self.total, facts))

@@ -1,0 +1,112 @@
+"""What a run needs before its first step: features fitted on training rows, their blocks, and the learner."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithify import recipe as recipes
+from lithify.data import split
+from lithify.data.batches import TrainingData
+from lithify.data.snapshot import Snapshot
+from lithify.data.state import State
+from lithify.features.base import Features
+from lithify.features.blocks import assemble, contents
+from lithify.features.registry import features
+from lithify.learners.base import Learner
+from lithify.learners.registry import learner
+from lithify.model.draft import Draft
+from lithify.progress import Reporter, Update, silent
+from lithify.store.home import Home
+from lithify.training.executor import Stopped, Threads
+from lithify.training.plan import plan
+from lithify.training.session import Session
+from lithify.training.settings import Settings
+
+TIMED_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before its first step.
+
+    Attributes
+    ----------
+    learner : Learner
+    features : Features
+    fitted : State
+        What the features know of the training rows.
+    data : TrainingData
+        All rows that may be learned from.
+    rows : (n,) int64
+        Their numbers in the snapshot, ascending.
+    """
+
+    learner: Learner
+    features: Features
+    fitted: State
+    data: TrainingData
+    rows: NDArray[np.int64]
+
+
+def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Session, report: Reporter) -> Prepared:
+    """Fits the features on training rows and makes the blocks of all rows that may be learned from."""
+    reads, learns = features(snapshot.kind), learner(recipe["learner"])
+    eyes = reads(recipes.params_of(reads.Params, recipe["features"], "features"))
+    table = snapshot.table
+    rows = np.flatnonzero(np.isin(table.side, (split.TRAIN, split.STOP)))
+    report(Update("extracting", 0, len(rows), note="Turning rows into features."))
+    fitted = eyes.fit(contents(snapshot, rows))
+    data = TrainingData(
+        blocks=assemble(snapshot, rows, eyes, fitted, home.cache, report, session.check),
+        target=table.label[rows],
+        weight=table.weight[rows],
+        train=np.arange(len(rows)),
+        stop=np.zeros(0, dtype=np.int64),
+        classes=len(snapshot.labels),
+        seed=recipe["seed"],
+        grains=recipe["grains"],
+    )
+    return Prepared(learns(recipes.params_of(learns.Params, recipe["params"], recipe["learner"])), eyes, fitted, data, rows)
+
+
+def draft(snapshot: Snapshot, recipe: dict[str, Any], fitted: State, learned: State) -> Draft:
+    """What was learned, before it is calibrated."""
+    return Draft(
+        kind=snapshot.kind,
+        labels=snapshot.labels,
+        spam=recipe.get("spam", ""),
+        learner_name=recipe["learner"],
+        features_params=recipe["features"],
+        learner_params=recipe["params"],
+        features_state=fitted,
+        learner_state=learned,
+        calibration={},
+        cutoffs=None,
+    )
+
+
+def seconds_per_step(home: Home, snapshot: Snapshot, recipe: dict[str, Any], settings: Settings) -> float:
+    """Times a few steps of the largest stage, whose work is thrown away, and adds the smaller stages in proportion.
+
+    Raises ``SessionEnded`` on a signal.
+    """
+    stages = plan(snapshot, recipe["folds"])
+    timed = []
+    with Session(snapshot.digest) as session, Threads(settings.count_threads(), session.stop) as threads:
+        with session.at_once():
+            prepared = prepare(home, snapshot, recipe, session, silent)
+            state = prepared.learner.start(prepared.data)
+        try:
+            for step in range(TIMED_STEPS):
+                began = time.monotonic()
+                state = threads.step(prepared.learner, state, prepared.data, step)
+                timed.append(time.monotonic() - began)
+        except Stopped:
+            raise session.ended() from None
+    share = sum(len(stage.train) for stage in stages) / max(1, len(stages[0].train))
+    return min(timed[1:]) * share  # the first one warms up

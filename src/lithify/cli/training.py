@@ -89,7 +89,7 @@ def train(
     if resume is not None:
         with report:
             outcome = _train(opened, home, lambda: _resume(opened, resume, settings, report))
-        called = short(outcome.snapshot)
+        called = next(iter(opened.catalog.names_of(outcome.snapshot)), short(outcome.snapshot))
     else:
         assert data is not None
         asked = {"kind": kind, "label": label, "text": text, "time": time, "group": group}

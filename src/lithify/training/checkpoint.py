@@ -6,17 +6,21 @@ is used, and that is said; when both are, the run says so instead of starting ov
 
 from __future__ import annotations
 
+import contextlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from lithify.errors import IntegrityError, LithifyError, StoreError
+from lithify.errors import IntegrityError, LithifyError, MalformedContainer, StoreError
+from lithify.progress import Reporter, Update, silent
 from lithify.store import blobs, container
 
+KIND = "checkpoint"
 KEPT = 2
 MAX_LOST = 30.0
 """Seconds of work that a kill may cost at most."""
@@ -36,7 +40,7 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """The checkpoints of one run, for as long as a session lasts; leaving the context waits for the writer.
 
     Parameters
     ----------
@@ -46,18 +50,34 @@ class Checkpoints:
         Key of the run; a checkpoint of another run is refused.
     every : int, optional
         Write after every so many steps instead of by time.
+    report : Reporter
+        Told of every write that failed.
+
+    Attributes
+    ----------
+    written : int or None
+        Step of the newest checkpoint that is safe.
     """
 
-    def __init__(self, folder: Path, run: str, every: int | None = None) -> None:
+    def __init__(self, folder: Path, run: str, every: int | None = None, report: Reporter = silent) -> None:
         self.folder = folder
         self.run = run
         self.every = every
         self.written: int | None = None
+        self._report = report
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[float] | None = None
         self._misses = 0
         self._cost = 0.0
         self._last = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.shutdown(wait=True)
 
     def latest(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest whole checkpoint, and what was wrong with newer ones.
@@ -68,14 +88,18 @@ class Checkpoints:
         complaints: list[str] = []
         for path in reversed(self._files()):
             try:
-                return self._read(path), complaints
+                found = self._read(path)
             except LithifyError as error:
                 complaints.append(f"{path.name}: {error}")
+            else:
+                self.written = found.step
+                return found, complaints
         if complaints:
             raise IntegrityError(
                 "Every checkpoint of this run is damaged.",
+                expected=f"a whole one in {self.folder}",
                 found="; ".join(complaints),
-                hint="Restore one from a backup, or start over with --new.",
+                hint="Restore one from a backup, or remove them all to train this run again from its start.",
             )
         return None, []
 
@@ -83,52 +107,54 @@ class Checkpoints:
         """Whether a checkpoint is worth its cost now."""
         if self.every is not None:
             return step % self.every == 0
-        if self._pending is not None and not self._pending.done():
-            return False
+        if self._pending is not None:
+            if not self._pending.done():
+                return False
+            self._settle(final=False)
         waited = time.monotonic() - self._last
         return waited >= min(MAX_LOST, max(1.0, self._cost / MAX_OVERHEAD))
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Hands a checkpoint to the writer; the arrays must not be changed afterwards.
 
-        Raises the error of the last writes once ``MAX_MISSES`` of them failed in a row.
+        Raises the error of the last write once ``MAX_MISSES`` of them failed in a row.
         """
         self._settle(final=False)
         self._last = time.monotonic()
         self._pending = self._writer.submit(self._write, checkpoint)
 
     def save_now(self, checkpoint: Checkpoint) -> None:
-        """Writes a checkpoint and waits until it is safe."""
-        self.save(checkpoint)
-        self._settle(final=True)
-
-    def close(self) -> None:
-        """Waits for the writer; a failed write is forgotten, the older checkpoint is still there."""
-        self._writer.shutdown(wait=True)
+        """Writes a checkpoint, unless it is written, and returns once it is safe."""
+        with contextlib.suppress(StoreError):  # an older one that failed: what counts now is this one
+            self._settle(final=True)
+        if self.written != checkpoint.step:
+            self.save(checkpoint)
+            self._settle(final=True)
 
     def clear(self) -> None:
         """Removes all checkpoints; the run is finished."""
-        self.close()
+        self._writer.shutdown(wait=True)
         for path in self._files():
             path.unlink(missing_ok=True)
 
     def _settle(self, *, final: bool) -> None:
         if self._pending is None:
             return
+        pending, self._pending = self._pending, None
         try:
-            self._cost = self._pending.result()
+            self._cost = pending.result()
             self._misses = 0
-        except StoreError:
+        except StoreError as error:
             self._misses += 1
             if final or self._misses >= MAX_MISSES:
                 raise
-        finally:
-            self._pending = None
+            note = f"A checkpoint could not be written ({self._misses} of {MAX_MISSES} times): {error}"
+            self._report(Update("training", note=note))
 
     def _write(self, checkpoint: Checkpoint) -> float:
         began = time.monotonic()
         meta = {"run": self.run, "step": checkpoint.step, "facts": checkpoint.facts}
-        data = container.pack("checkpoint", meta, checkpoint.arrays)
+        data = container.pack(KIND, meta, checkpoint.arrays)
         blobs.write_atomic(self.folder / f"{checkpoint.step:012d}.checkpoint", data)
         self.written = checkpoint.step
         for old in self._files()[:-KEPT]:
@@ -136,10 +162,13 @@ class Checkpoints:
         return time.monotonic() - began
 
     def _read(self, path: Path) -> Checkpoint:
-        opened = container.open_file(path, "checkpoint")
-        if opened.meta.get("run") != self.run:
-            raise IntegrityError("It belongs to another run.", found=str(opened.meta.get("run"))[:19])
-        return Checkpoint(int(opened.meta["step"]), opened.meta["facts"], opened.tensors)
+        opened = container.open_file(path, KIND)
+        run, step, facts = (opened.meta.get(name) for name in ("run", "step", "facts"))
+        if run != self.run:
+            raise IntegrityError("It belongs to another run.", found=str(run)[:19])
+        if type(step) is not int or step < 0 or not isinstance(facts, dict):
+            raise MalformedContainer("It has no step or no facts.")
+        return Checkpoint(step, facts, opened.tensors)
 
     def _files(self) -> list[Path]:
         return sorted(self.folder.glob("*.checkpoint"))

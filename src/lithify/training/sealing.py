@@ -41,16 +41,8 @@ class Evidence:
 
 def finish(
     snapshot: Snapshot, wanted: Request, draft: Draft, stages: list[Stage], states: Mapping[str, State]
-) -> tuple[bytes, dict[str, Any]]:
-    """Calibrates, measures and seals.
-
-    Returns
-    -------
-    bytes
-        The model file.
-    dict
-        The test metrics sealed into its card.
-    """
+) -> bytes:
+    """Calibrates, measures and seals; returns the model file, whose card holds the test metrics."""
     evidence = _evidence(snapshot, draft, stages, states)
     draft = _calibrated(draft, evidence, wanted.recipe)
     test = snapshot.rows("test")
@@ -59,7 +51,7 @@ def finish(
     figures = _figures(y, probabilities)
     facts = card(snapshot, wanted.recipe, wanted.engine, draft, figures, len(test), _calibration_note(evidence))
     reference = profile(draft.probabilities(np.concatenate([evidence.calibrate[0], evidence.held_out[0]])))
-    return seal(draft, facts, reference), figures
+    return seal(draft, facts, reference)
 
 
 def _evidence(snapshot: Snapshot, draft: Draft, stages: list[Stage], states: Mapping[str, State]) -> Evidence:
@@ -81,11 +73,8 @@ def _calibrated(draft: Draft, evidence: Evidence, recipe: Mapping[str, Any]) -> 
     enough = len(y) >= MIN_CALIBRATION * len(draft.labels) and len(np.unique(y)) == len(draft.labels)
     if not enough:
         raw, y = both
-    fitted: Mapping[str, Any]
-    if len(np.unique(y)) < 2:
-        fitted = {"kind": "platt" if len(draft.labels) == 2 else "temperature", "slope": 1.0, "offset": 0.0, "rows": 0}
-    else:
-        fitted = calibration.fit_temperature(raw, y)
+    one_label = len(np.unique(y)) < 2
+    fitted = calibration.identity(len(draft.labels)) if one_label else calibration.fit_temperature(raw, y)
     draft = replace(draft, calibration=fitted)
     if not recipe.get("spam"):
         return draft

@@ -90,7 +90,7 @@ class Work:
 def admit(work: Work, progress: Progress) -> None:
     """Raises ``MalformedContainer`` unless what a checkpoint says can be gone on with."""
     names = [stage.name for stage in work.stages]
-    fits = 0 <= progress.stage <= len(names) and list(progress.finished) == sorted(names[: progress.stage])
+    fits = 0 <= progress.stage <= len(names) and progress.finished.keys() == set(names[: progress.stage])
     if not fits or (progress.stage == len(names) and progress.state is not None):
         raise MalformedContainer("The checkpoint is of another plan.", found=f"stage {progress.stage}")
     learner, classes = work.prepared.learner, work.prepared.data.classes

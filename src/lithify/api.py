@@ -192,6 +192,8 @@ def train(
         Data, recipe or engine changed under an unfinished run.
     """
     wanted = make_recipe(recipe, learner=learner, quality=quality, budget=budget, assignments=_assignments(set))
+    if out is not None:
+        check_out(Path(out))
     opened = open_home(home)
     frozen = find_or_make(opened, data, report=report, **asked)
     settings = make_settings(threads, session, checkpoint_every)

@@ -100,7 +100,9 @@ def parse(document: Mapping[str, Any], assignments: Iterable[str] = ()) -> Recip
         _assign(merged, assignment)
     name = merged.get("learner", "auto")
     if not isinstance(name, str):
-        raise RecipeError("The value of 'learner' in the recipe does not fit.", expected="a text", found=repr(name)[:80])
+        raise RecipeError(
+            "The value of 'learner' in the recipe does not fit.", expected="a text", found=repr(name)[:80]
+        )
     tables = {"features"} | ({name} if name != "auto" else set(DEFAULT_LEARNER.values()))
     for key in merged:
         if key not in TOP and key not in tables:
@@ -108,7 +110,7 @@ def parse(document: Mapping[str, Any], assignments: Iterable[str] = ()) -> Recip
     for key in tables & merged.keys():
         if not isinstance(merged[key], dict):
             raise RecipeError(f"{key!r} is a table of the recipe.", expected=f"[{key}] and its keys below it")
-    params = next((merged.pop(key) for key in sorted(tables - {"features"}) if key in merged), {})
+    params: dict[str, Any] = next((merged.pop(key) for key in sorted(tables - {"features"}) if key in merged), {})
     recipe: Recipe = strict(Recipe, {**merged, "params": params}, "recipe")
     if recipe.grains & (recipe.grains - 1):
         raise RecipeError("grains must be a power of two.", found=str(recipe.grains))

@@ -69,7 +69,7 @@ def limits(terminal: Terminal, model: Model) -> None:
     terminal.title("Limits")
     for limit in model.card["limits"]:
         if limit not in (model.cutoffs or {}).get("text", ()):
-            terminal.paragraph(limit, "  ")
+            terminal.bullet(limit)
 
 
 def evaluation_table(terminal: Terminal, found: Evaluation) -> None:

@@ -61,6 +61,11 @@ class Terminal:
         for line in wrap(text, self.width, indent).splitlines():
             self.say(line)
 
+    def bullet(self, text: str) -> None:
+        """One point of a list, wrapped under itself."""
+        for number, line in enumerate(wrap(text, self.width, "    ").splitlines()):
+            self.say(f"  - {line[4:]}" if number == 0 else line)
+
     def title(self, text: str) -> None:
         """A heading, with an empty line before it."""
         self.say()

@@ -69,13 +69,21 @@ def show_snapshot(terminal: Terminal, home: Home, snapshot: Snapshot) -> None:
     )
     if listed:
         terminal.title(f"Quarantine: {count(len(listed), 'row')}")
-        terminal.table([[f"  {_reason(item)}", plain(item["origin"] or item["key"][:16])] for item in listed[:LISTED]])
+        reasons = [_reason(item) for item in listed[:LISTED]]
+        room = terminal.width - max(map(len, reasons)) - 4
+        origins = [plain(item["origin"] or item["key"][:16]) for item in listed[:LISTED]]
+        terminal.table([[f"  {why}", _end(origin, room)] for why, origin in zip(reasons, origins, strict=True)])
         if len(listed) > LISTED:
             terminal.say(f"  and {len(listed) - LISTED:,} more; --json lists all")
 
 
 def _reason(item: dict[str, Any]) -> str:
     return plain(item["reason"] + (f" ({item['detail']})" if item["detail"] else ""))
+
+
+def _end(text: str, room: int) -> str:
+    """The end of a path says more than its beginning."""
+    return text if len(text) <= room else "…" + text[-max(1, room - 1) :]
 
 
 def _data(data: dict[str, Any]) -> list[tuple[str, str]]:

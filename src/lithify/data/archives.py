@@ -6,11 +6,13 @@ and bombs are refused with ``UnsafeSource``; an archive that ends early raises `
 
 from __future__ import annotations
 
+import io
 import posixpath
 import stat
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Final, Self, cast
 
@@ -28,6 +30,9 @@ _EXTENSIONS: Final = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 )
+_KEEP: Final = 64 << 20
+_KEEP_EACH: Final = 512
+"""Bytes of members that stay in memory, and what each counts for besides its content."""
 _MAX_PADDING: Final = 16 << 20
 _TAR_BROKEN: Final = (tarfile.TarError, *BROKEN)
 _ZIP_BROKEN: Final = (zipfile.BadZipFile, NotImplementedError, ValueError, *BROKEN)
@@ -58,18 +63,43 @@ def is_zip(head: bytes) -> bool:
 
 
 class Tar(Members):
-    """The files of a tar, tar.gz, tar.xz or tar.bz2 in the order they lie in it."""
+    """The files of a tar, tar.gz, tar.xz or tar.bz2 in the order they lie in it.
+
+    A small one is read from the disk once: what a whole pass found stays in memory for the next ones.
+    """
 
     def __init__(self, path: Path, compression: str | None = None) -> None:
         self.path = path
         self.compression = compression
         self.words = f"a tar.{compression} archive" if compression else "a tar archive"
+        self._kept: list[Member | Problem] | None = None
+        self._kept_as = ""
 
     def origin(self, name: str) -> str:
         """How a member is named to a person."""
         return shown(f"{self.path}:{name}")
 
     def __iter__(self) -> Iterator[Member | Problem]:
+        signature = self.signature()
+        if self._kept is not None and self._kept_as == signature:
+            return iter(self._kept)
+        return self._read(signature)
+
+    def _read(self, signature: str) -> Iterator[Member | Problem]:
+        kept: list[Member | Problem] = []
+        left = _KEEP
+        for member in self._stream():
+            if left >= 0:
+                member, size = _held(member, left)
+                left -= size + _KEEP_EACH
+                kept.append(member)
+                if left < 0:
+                    kept = []
+            yield member
+        if left >= 0:
+            self._kept, self._kept_as = kept, signature
+
+    def _stream(self) -> Iterator[Member | Problem]:
         with open_decompressed(self.path, self.compression) as stream:
             try:
                 yield from self._members(stream)
@@ -107,6 +137,16 @@ class Tar(Members):
     def _open(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
         file = cast(IO[bytes], tar.extractfile(info))
         return cast(IO[bytes], Guard(file, self.path, None, _TAR_BROKEN))
+
+
+def _held(member: Member | Problem, limit: int) -> tuple[Member | Problem, int]:
+    """The member with its content in memory, and how much that is; as it is when it is larger than ``limit``."""
+    if isinstance(member, Problem):
+        return member, 0
+    if member.size > limit:
+        return member, member.size
+    content = member.read(member.size)
+    return Member(member.name, member.size, partial(io.BytesIO, content)), len(content)
 
 
 class Zip(Members):

@@ -1,7 +1,8 @@
 """The first half of snapshotting: rows stream from the source into sorted chunk files, which survive a kill.
 
 A chunk holds the next few thousand rows of the source with all that is derived from their content. It is written
-atomically, so an interrupted reading goes on after the last whole chunk: the rows before it are skipped, not parsed.
+atomically, so an interrupted reading goes on after the last whole chunk: the rows before it are passed over, and
+nothing is derived from them again.
 """
 
 from __future__ import annotations
@@ -17,18 +18,19 @@ from typing import Any
 import numpy as np
 
 from lithify import canon
-from lithify.data import duplicates
+from lithify.data import duplicates, split
 from lithify.data.schema import Problem, Row
 from lithify.data.source import Source
-from lithify.data.split import TIME_MISSING
-from lithify.data.table import fixed_binary
+from lithify.data.table import fixed_binary, ipc_buffer
 from lithify.media import mime
 from lithify.progress import Reporter, Update
 from lithify.store import blobs
 
 CHUNK_ROWS = 4096
-CHUNK_BYTES = 32 << 20
-REVISION = 1
+CHUNK_BYTES = 16 << 20
+MIN_WORDS = 3
+"""Words of a message's text below which near-duplicates are judged by all of its content."""
+REVISION = 2
 """Changes with the layout of a chunk file, so that an older one is not taken for a new one."""
 
 
@@ -107,85 +109,78 @@ def _batches(rows: Iterator[Row | Problem]) -> Iterator[list[Row | Problem]]:
 
 
 def _write(folder: Path, number: int, batch: list[Row | Problem], kind: str) -> dict[str, Any]:
-    problems = [item for item in batch if isinstance(item, Problem)]
-    rows = []
-    for item in batch:
-        if isinstance(item, Row):
-            refusal = _refusal(item)
-            if refusal:
-                problems.append(refusal)
-            else:
-                rows.append((item.key, item))
-    rows.sort(key=lambda pair: pair[0])
+    """Writes one chunk and then its entry, which makes the chunk count."""
+    checked = [_checked(item) for item in batch]
+    problems = [item for item in checked if isinstance(item, Problem)]
+    rows = sorted(((row.key, row) for row in checked if isinstance(row, Row)), key=lambda pair: pair[0])
     file = folder / f"{number:06d}.arrow"
     entry = {
         "file": file.name,
-        "digest": blobs.write_atomic(file, _arrow(rows, kind)),
+        "digest": blobs.write_atomic(file, [memoryview(ipc_buffer(_table(rows, kind)))]),
         "seen": len(batch),
         "rows": len(rows),
         "truncated": sum(row.truncated for _, row in rows),
         "bytes": sum(len(row.content) for _, row in rows),
         "problems": [[item.origin, item.reason, item.detail, (item.key or b"").hex()] for item in problems],
     }
-    blobs.write_atomic(folder / f"{number:06d}.json", json.dumps(entry).encode("utf-8", "surrogateescape"))
+    blobs.write_atomic(folder / f"{number:06d}.json", json.dumps(entry).encode())
     return entry
 
 
-def _refusal(row: Row) -> Problem | None:
-    if not row.content.strip():
-        return Problem(row.origin, "empty", key=row.key)
-    if row.label is None or not row.label.strip():
-        return Problem(row.origin, "no label", key=row.key)
-    return None
+def _checked(item: Row | Problem) -> Row | Problem:
+    if isinstance(item, Problem):
+        return item
+    if not item.content.strip():
+        return Problem(item.origin, "empty", key=item.key)
+    if item.label is None or not item.label.strip():
+        return Problem(item.origin, "no label", key=item.key)
+    return item
 
 
-def _arrow(rows: list[tuple[bytes, Row]], kind: str) -> bytes:
+def _table(rows: list[tuple[bytes, Row]], kind: str) -> Any:
+    """Everything that is derived from the contents; columns as in a :class:`RowTable` where they are the same."""
     import pyarrow as pa
 
     keys = np.frombuffer(b"".join(key for key, _ in rows), dtype=np.uint8).reshape(len(rows), 32)
     signatures = np.empty((len(rows), duplicates.BINS), dtype=np.uint16)
     for i, (_, row) in enumerate(rows):
         signatures[i] = duplicates.signature(shown_text(row.content, kind))
-    table = pa.table(
+    times = [split.TIME_MISSING if row.time is None else row.time for _, row in rows]
+    return pa.table(
         {
             "key": fixed_binary(keys),
             "content": pa.array([row.content for _, row in rows], type=pa.large_binary()),
-            "label": pa.array([row.label for _, row in rows], type=pa.string()),
-            "time": pa.array([TIME_MISSING if row.time is None else row.time for _, row in rows], type=pa.int64()),
+            "label": pa.array([_printable(row.label or "") for _, row in rows], type=pa.string()),
+            "time": pa.array(times, type=pa.int64()),
             "weight": pa.array([row.weight for _, row in rows], type=pa.float64()),
             "field_group": pa.array([_group_code(row.group) for _, row in rows], type=pa.uint64()),
-            "given": pa.array([row.side for _, row in rows], type=pa.string()),
+            "given": pa.array([split.named(row.side) for _, row in rows], type=pa.uint8()),
             "signature": fixed_binary(signatures),
             "origin": pa.array([_printable(row.origin) for _, row in rows], type=pa.string()),
         }
     )
-    return ipc_bytes(table)
 
 
 def shown_text(content: bytes, kind: str) -> bytes:
-    """What near-duplicates are judged by: the text a person would read."""
-    if kind == "mail":
-        return mime.text(content, limit=duplicates.MAX_BYTES).encode("utf-8", "replace")
-    return content
+    """What near-duplicates are judged by: the text a person would read.
 
-
-def ipc_bytes(table: Any) -> bytes:
-    """An Arrow table as the bytes of an IPC file."""
-    import pyarrow as pa
-
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
+    A message with next to no text, such as a picture, is judged by all of its content.
+    """
+    if kind != "mail":
+        return content
+    text = mime.text(content, limit=duplicates.MAX_BYTES)
+    return text.encode("utf-8", "replace") if len(text.split(None, MIN_WORDS)) >= MIN_WORDS else content
 
 
 def _group_code(group: str | None) -> int:
+    """64 bits of the digest of a group's name, never 0."""
     if group is None:
         return 0
-    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], "little") | 1
+    return int.from_bytes(hashlib.sha256(group.encode("utf-8", "surrogatepass")).digest()[:8], "little") | 1
 
 
 def _printable(text: str) -> str:
+    """Lone surrogates, which Arrow and canonical JSON cannot hold, written out."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

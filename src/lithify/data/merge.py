@@ -1,4 +1,4 @@
-"""The second step of snapshotting: the unique rows of all chunks, in the order of their keys, joined with a parent's."""
+"""The second step of snapshotting: the unique rows of all chunks by key, joined with those of a parent."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def with_labels(rows: Rows, labels: Sequence[str]) -> Rows:
     return Rows(replace(rows.table, label=label), tuple(used), rows.given)
 
 
-def grouped(rows: Rows) -> tuple[Rows, list[Problem]]:
+def grouped(rows: Rows, chunks: Chunks) -> tuple[Rows, list[Problem]]:
     """Near-duplicates and rows of one field group joined; old groups are never parted.
 
     New rows that would join old groups of two sides become problems instead.
@@ -163,9 +163,17 @@ def grouped(rows: Rows) -> tuple[Rows, list[Problem]]:
     torn = _torn(rows.table)
     if not torn.any():
         return rows, []
-    problems = [Problem("", "two sides", key=rows.table.key[row].tobytes()) for row in np.flatnonzero(torn)]
+    problems = [
+        Problem(_origin(rows.table, row, chunks), "two sides", key=rows.table.key[row].tobytes())
+        for row in np.flatnonzero(torn).tolist()
+    ]
     # what only the rows just removed held together falls apart again
     return _grouped(rows.take(np.flatnonzero(~torn))), problems
+
+
+def _origin(table: RowTable, row: int, chunks: Chunks) -> str:
+    facts = read_ipc(chunks.files[-1 - int(table.shard[row])])
+    return str(facts.column("origin")[int(table.position[row])])
 
 
 def _grouped(rows: Rows) -> Rows:

@@ -57,11 +57,11 @@ def signature(data: Any) -> Any:
         _fill(bins, data)
     out = np.empty(128, dtype=np.uint16)
     for slot in range(128):
-        at, shift = slot, np.uint32(0)
-        while bins[at] == _EMPTY:
-            at = (at + 1) & 127
-            shift += np.uint32(0x9E37)
-        out[slot] = np.uint16((bins[at] + shift) & np.uint32(0xFFFF))
+        distance = 0
+        while bins[(slot + distance) & 127] == _EMPTY:
+            distance += 1
+        borrowed = np.uint64(bins[(slot + distance) & 127]) + np.uint64(distance) * np.uint64(0x9E37)
+        out[slot] = np.uint16(borrowed & np.uint64(0xFFFF))
     return out
 
 
@@ -89,7 +89,7 @@ def _join_two(signatures: Any, row: Any, other: Any, limit: Any, parent: Any) ->
 def join(signatures: Any, band: Any, order: Any, limit: Any, parent: Any) -> None:
     """Joins rows with an equal band whose signatures agree in at least ``limit`` bins.
 
-    ``order`` sorts the rows by band. A row is compared with the first one of its band and with the ``WINDOW`` before it.
+    ``order`` sorts the rows by band. A row is compared with the first one of its band and the ``WINDOW`` before it.
     """
     head = 0
     for position in range(1, order.size):

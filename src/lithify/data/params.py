@@ -9,18 +9,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import operator
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
 T = TypeVar("T")
-_BOUNDS = {
-    Ge: (">=", lambda value, bound: value >= bound.ge),
-    Gt: (">", lambda value, bound: value > bound.gt),
-    Le: ("<=", lambda value, bound: value <= bound.le),
-    Lt: ("<", lambda value, bound: value < bound.lt),
+_BOUNDS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
+    Ge: ("ge", ">=", operator.ge),
+    Gt: ("gt", ">", operator.gt),
+    Le: ("le", "<=", operator.le),
+    Lt: ("lt", "<", operator.lt),
 }
 _SAFE = 2**53 - 1
 
@@ -64,7 +65,8 @@ def read(schema: type[T], values: Mapping[str, Any]) -> T:
     Traceback (most recent call last):
     lithify.data.params.Misfit: steps: expected a whole number >= 1, found 0
     """
-    fields = _fields(schema)
+    component: Any = schema
+    fields: Mapping[str, Any] = _fields(component)
     for key in values:
         if key not in fields:
             raise Misfit(str(key), "", repr(values[key])[:80])
@@ -77,7 +79,8 @@ def plain(params: Any) -> dict[str, Any]:
 
 
 @functools.cache
-def _fields(schema: type) -> dict[str, Any]:
+def _fields(schema: Any) -> dict[str, Any]:
+    """Type of each field, bounds included."""
     hints = get_type_hints(schema, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(schema)}
 
@@ -87,11 +90,16 @@ def _value(key: str, hint: Any, value: Any) -> Any:
     if get_origin(hint) is Annotated:
         hint, *extras = get_args(hint)
         bounds = tuple(extras)
-    found = _typed(key, hint, value, _says(hint, bounds))
-    for bound in bounds:
-        if type(bound) in _BOUNDS and found is not None and not _BOUNDS[type(bound)][1](found, bound):
-            raise Misfit(key, _says(hint, bounds), repr(value)[:80])
+    says = _says(hint, bounds)
+    found = _typed(key, hint, value, says)
+    for name, _, holds, bound in _limits(bounds):
+        if found is not None and not holds(found, getattr(bound, name)):
+            raise Misfit(key, says, repr(value)[:80])
     return found
+
+
+def _limits(bounds: tuple[Any, ...]) -> list[tuple[str, str, Callable[[Any, Any], bool], Any]]:
+    return [(*_BOUNDS[type(bound)], bound) for bound in bounds if type(bound) in _BOUNDS]
 
 
 def _typed(key: str, hint: Any, value: Any, says: str) -> Any:
@@ -125,7 +133,5 @@ def _says(hint: Any, bounds: tuple[Any, ...]) -> str:
         word = _says(next(a for a in inner if a is not type(None)), ())
     else:
         word = names.get(hint, "a table")
-    limits = [
-        f"{_BOUNDS[type(b)][0]} {next(iter(dataclasses.asdict(b).values())):g}" for b in bounds if type(b) in _BOUNDS
-    ]
+    limits = [f"{sign} {getattr(bound, name):g}" for name, sign, _, bound in _limits(bounds)]
     return " ".join([word, " and ".join(limits)]).strip()

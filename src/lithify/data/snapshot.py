@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,13 @@ from numpy.typing import NDArray
 
 from lithify import canon
 from lithify.data import split
-from lithify.data.table import RowTable, from_arrow
-from lithify.errors import IntegrityError, NewerFormat, NotFound
+from lithify.data.table import RowTable, from_arrow, locate, read_ipc
+from lithify.errors import IntegrityError, MalformedContainer, NewerFormat, NotFound
 from lithify.store.home import Home
 
 FORMAT = 1
+_MAPPED = 8
+"""Shards that are mapped at a time, so that reading many does not fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Snapshot:
     layout: dict[str, Any]
     table: RowTable
     _shards: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
+    _checked: set[int] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def kind(self) -> str:
@@ -70,7 +74,11 @@ class Snapshot:
         return np.flatnonzero(np.isin(self.table.side, split.SIDES[side]))
 
     def content(self, rows: Sequence[int] | NDArray[np.integer]) -> list[bytes]:
-        """The canonical inputs of some rows, in the order given."""
+        """The canonical inputs of some rows, in the order given.
+
+        A shard is checked against its digest when it is first read. Raises ``IntegrityError`` when it is damaged,
+        ``NotFound`` when it was erased.
+        """
         numbers = np.asarray(rows, dtype=np.int64)
         result: list[bytes] = [b""] * len(numbers)
         shards = self.table.shard[numbers]
@@ -81,64 +89,100 @@ class Snapshot:
                 result[i] = value
         return result
 
-    def batches(
-        self, rows: NDArray[np.integer], size: int = 1024
-    ) -> Iterator[tuple[NDArray[np.integer], list[bytes]]]:
+    def batches(self, rows: NDArray[np.integer], size: int = 1024) -> Iterator[tuple[NDArray[np.integer], list[bytes]]]:
         """Row numbers and contents, ``size`` rows at a time, so that memory stays flat."""
         for start in range(0, len(rows), size):
             some = rows[start : start + size]
             yield some, self.content(some)
 
     def verify(self) -> None:
-        """Checks every byte: manifest, index, shards, and each content against its key.
+        """Checks every byte: manifest, layout, index, shards, and each content against its key.
 
-        Raises ``IntegrityError`` at the first thing that does not fit.
+        Raises ``IntegrityError`` at the first thing that does not fit, ``NotFound`` for what is not there.
         """
-        if self.table.digest() != self.manifest["rows"]["digest"]:
-            raise IntegrityError(f"The row table of snapshot {self.digest[:19]} is not the one it was named by.")
-        for name in [*self.layout["shards"], self.layout["index"]]:
-            self.home.blobs.verified(name)
-        for rows, contents in self.batches(np.arange(len(self))):
+        fresh = open_snapshot(self.home, self.digest)
+        for rows, contents in fresh.batches(np.arange(len(fresh))):
             for row, content in zip(rows.tolist(), contents, strict=True):
-                if hashlib.sha256(content).digest() != self.table.key[row].tobytes():
-                    raise IntegrityError(f"Row {self.table.key[row].tobytes().hex()[:16]} does not fit its key.")
+                if hashlib.sha256(content).digest() != fresh.table.key[row].tobytes():
+                    raise IntegrityError(
+                        f"A content of snapshot {self.digest[:19]} does not fit its key.",
+                        found=fresh.table.key[row].tobytes().hex(),
+                    )
 
     def _shard(self, number: int) -> Any:
-        """The content column of one shard, memory-mapped."""
+        """The content column of one shard, memory-mapped; the one mapped first gives way to it."""
         if number not in self._shards:
-            import pyarrow as pa
-
-            path = self.home.blobs.path(self.layout["shards"][number])
-            if not path.exists():
-                raise NotFound(
-                    f"The contents of snapshot {self.digest[:19]} are not in this home any more.",
-                    hint="They were erased, or the home is incomplete.",
-                )
-            table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-            self._shards[number] = table.column("content").combine_chunks()
+            path = _existing(self.home, self.layout["shards"][number], self.digest)
+            if number not in self._checked:
+                self.home.blobs.verified(self.layout["shards"][number])
+                self._checked.add(number)
+            while len(self._shards) >= _MAPPED:
+                del self._shards[next(iter(self._shards))]
+            self._shards[number] = read_ipc(path).column("content").combine_chunks()
         return self._shards[number]
 
 
 def open_snapshot(home: Home, thing: str) -> Snapshot:
     """Opens a snapshot by digest, at least 8 hex digits of it, or name.
 
+    Manifest, layout and row table are checked; the contents are when they are read.
+
     Raises ``NotFound``, ``AmbiguousName``, ``IntegrityError`` or ``NewerFormat``.
     """
-    import pyarrow as pa
-
     digest = home.catalog.resolve(thing, "snapshot")
-    manifest = canon.loads(home.blobs.get(digest), "manifest")
+    row = home.catalog.snapshot(digest)
+    if row.erased or row.layout is None:
+        raise NotFound(f"The rows of snapshot {digest[:19]} are not in this home any more.", hint="They were erased.")
+    _existing(home, digest, digest)
+    manifest = read_manifest(home.blobs.get(digest), digest)
+    layout = read_layout(home.blobs.get(row.layout))
+    _existing(home, layout["index"], digest)
+    table = from_arrow(read_ipc(home.blobs.verified(layout["index"])))
+    _check(table, manifest, layout, digest)
+    return Snapshot(home, digest, manifest, layout, table)
+
+
+def read_manifest(data: bytes, digest: str) -> dict[str, Any]:
+    """A manifest as it was stored; raises ``MalformedContainer`` or ``NewerFormat``."""
+    manifest = canon.loads(data, "manifest")
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+        raise MalformedContainer(f"The manifest of snapshot {digest[:19]} has no format.")
     if manifest["format"] > FORMAT:
         raise NewerFormat(
-            f"Snapshot {digest[:19]} was written by a newer Lithify.", hint="Install a newer Lithify to read it."
+            f"Snapshot {digest[:19]} was written by a newer Lithify.",
+            expected=f"format {FORMAT} or older",
+            found=f"format {manifest['format']}",
+            hint="Install a newer Lithify to read it.",
         )
-    row = home.catalog.snapshot(digest)
-    layout = canon.loads(home.blobs.get(row.layout), "layout")
-    index = home.blobs.path(layout["index"])
-    if not index.exists():
-        raise NotFound(f"The rows of snapshot {digest[:19]} are not in this home any more.", hint="They were erased.")
-    table = from_arrow(pa.ipc.open_file(pa.memory_map(str(index))).read_all())
-    return Snapshot(home, digest, manifest, layout, table)
+    return manifest
+
+
+def read_layout(data: bytes) -> dict[str, Any]:
+    """A layout as it was stored; raises ``MalformedContainer``."""
+    layout = canon.loads(data, "layout")
+    names = [layout.get("index"), *layout.get("shards", [None])] if isinstance(layout, dict) else [None]
+    if not all(isinstance(name, str) and canon.is_digest(name) for name in names):
+        raise MalformedContainer("A layout must name an index and shards by their digests.")
+    return dict(layout)
+
+
+def _existing(home: Home, name: str, digest: str) -> Path:
+    path = home.blobs.path(name)
+    if not path.exists():
+        raise NotFound(
+            f"Snapshot {digest[:19]} is not whole in this home any more.",
+            found=f"no object {name[:19]}",
+            hint="It was erased, or the home is incomplete.",
+        )
+    return path
+
+
+def _check(table: RowTable, manifest: dict[str, Any], layout: dict[str, Any], digest: str) -> None:
+    """The table must be the one that the name stands for; where its contents lie must be possible."""
+    if manifest["rows"] != {"count": len(table), "digest": table.digest()}:
+        raise IntegrityError(f"The row table of snapshot {digest[:19]} is not the one it was named by.")
+    if len(table) and not (table.shard.min() >= 0 and table.shard.max() < len(layout["shards"])):
+        raise IntegrityError(f"The row table of snapshot {digest[:19]} refers to a shard that is not there.")
 
 
 @dataclass(frozen=True)
@@ -157,17 +201,18 @@ class Difference:
 
 def diff(old: Snapshot, new: Snapshot) -> Difference:
     """Rows added, removed, relabelled, and moved to another side, from ``old`` to ``new``."""
-    before, after = _facts(old), _facts(new)
-    both = before.keys() & after.keys()
+    at = locate(new.table.key, old.table.key)
+    here = np.flatnonzero(at >= 0)
+    there = at[here]
+    old_label, new_label = np.array(old.labels, dtype=object), np.array(new.labels, dtype=object)
+    relabelled = old_label[old.table.label[there]] != new_label[new.table.label[here]]
     return Difference(
-        added=sorted(after.keys() - before.keys()),
-        removed=sorted(before.keys() - after.keys()),
-        relabelled=sorted(key for key in both if before[key][0] != after[key][0]),
-        moved=sorted(key for key in both if before[key][1] != after[key][1]),
+        added=_hex(new, np.flatnonzero(at < 0)),
+        removed=_hex(old, np.setdiff1d(np.arange(len(old)), there)),
+        relabelled=_hex(new, here[relabelled]),
+        moved=_hex(new, here[old.table.side[there] != new.table.side[here]]),
     )
 
 
-def _facts(snapshot: Snapshot) -> dict[str, tuple[str, int]]:
-    keys = (key.tobytes().hex() for key in snapshot.table.key)
-    labels = [snapshot.labels[code] for code in snapshot.table.label]
-    return dict(zip(keys, zip(labels, snapshot.table.side.tolist(), strict=True), strict=True))
+def _hex(snapshot: Snapshot, rows: NDArray[np.integer]) -> list[str]:
+    return [key.tobytes().hex() for key in snapshot.table.key[rows]]

@@ -167,9 +167,8 @@ def from_fixed_binary(column: Any, width: int, dtype: Any) -> NDArray[Any]:
     for chunk in column.chunks:
         flat = np.frombuffer(chunk.buffers()[1], dtype=np.uint8)[chunk.offset * itemsize :]
         pieces.append(flat[: len(chunk) * itemsize].view(dtype).reshape(len(chunk), width))
-    if len(pieces) == 1:
-        return pieces[0]
-    return np.concatenate(pieces) if pieces else np.empty((0, width), dtype=dtype)
+    rows: NDArray[Any] = pieces[0] if len(pieces) == 1 else np.concatenate([np.empty((0, width), dtype), *pieces])
+    return rows
 
 
 def ipc_buffer(table: Any) -> Any:

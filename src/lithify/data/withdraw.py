@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithify import canon
-from lithify.data import split
-from lithify.data.chunks import ipc_bytes
 from lithify.data.snapshot import Snapshot, open_snapshot
-from lithify.data.snapshotting import publish
-from lithify.data.table import RowTable, fixed_binary, to_arrow
-from lithify.errors import AmbiguousName, NotFound, TooFewRows
+from lithify.data.snapshotting import publish, put_shard, table_facts
+from lithify.data.table import RowTable, from_fixed_binary, ipc_buffer, locate, read_ipc, to_arrow
+from lithify.errors import AmbiguousName, MalformedContainer, NotFound, RunBusy, TooFewRows, UsageError
+from lithify.progress import Reporter, Update, silent
+from lithify.store import blobs
 from lithify.store.home import Home
+from lithify.store.lock import Lock
 
 _MIN_HEX = 8
+_ARROW = b"ARROW1"
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,9 @@ class Withdrawal:
         }
 
 
-def withdraw(home: Home, snapshot: Snapshot, keys: Sequence[str], *, erase: bool = False) -> Withdrawal:
+def withdraw(
+    home: Home, snapshot: Snapshot, keys: Sequence[str], *, erase: bool = False, report: Reporter = silent
+) -> Withdrawal:
     """Makes a snapshot without some rows; the names of the old one move to it.
 
     Parameters
@@ -61,138 +68,197 @@ def withdraw(home: Home, snapshot: Snapshot, keys: Sequence[str], *, erase: bool
     keys : sequence of str
         Keys of the rows, at least 8 hex digits of each.
     erase : bool
-        Also removes the rows' contents from the home: shards are written again without them, every snapshot that held
-        them is erased, caches and leftovers are emptied. Models trained on them stay, and can no longer be rebuilt.
+        Also removes the rows' contents from the home: shards are written again without them, caches and unfinished
+        work are emptied, and every snapshot that held them is erased, its names moving to a new one without them.
+        Models trained on them stay, and can no longer be rebuilt. If it is interrupted, call it again.
+    report : Reporter
+        Told how far the work is.
 
     Raises
     ------
+    UsageError
+        No keys.
     NotFound, AmbiguousName
         A key that names no row, or several.
     TooFewRows
         One label would be left without rows.
+    RunBusy
+        To be erased while another process is making a snapshot.
     """
-    gone = _find(snapshot, keys)
-    rest = np.setdiff1d(np.arange(len(snapshot)), gone)
-    table = _renumbered(snapshot.table.take(rest))
-    missing = [text for code, text in enumerate(snapshot.labels) if not (table.label == code).any()]
-    if missing:
-        raise TooFewRows(f"No row of {missing[0]!r} would be left.", hint="Withdraw fewer rows.")
-    whole = [snapshot.table.key[row].tobytes() for row in gone]
-    holders = [other for other in _all(home) if np.isin(_words(other.table.key), _words(whole)).any()]
+    rows = _find(snapshot, keys)
+    gone = snapshot.table.key[rows]
+    holders = [other for other in _all(home) if (locate(gone, other.table.key) >= 0).any()]
     models = sorted({m.digest for holder in holders for m in home.catalog.models_of_snapshot(holder.digest)})
-    names = home.catalog.names_of(snapshot.digest)
-    layout = dict(snapshot.layout)
-    dirty = {holder.layout["shards"][s] for holder in holders for s in _shards_of(holder, whole)} if erase else set()
-    if dirty:
-        layout["shards"] = [_clean(home, name, whole) if name in dirty else name for name in layout["shards"]]
-        table = _located(home, table, layout["shards"])
-    layout["index"] = home.blobs.put(ipc_bytes(to_arrow(table)))
-    manifest = _manifest(snapshot, table, len(gone))
-    digest = publish(home, manifest, layout, [], None)
-    for name in names:
-        home.catalog.name(name, digest, move=True)
+    fresh = _without(home, snapshot, gone)
+    moved = {snapshot.digest: fresh}
     if erase:
-        _erase(home, holders, dirty, whole)
+        moved |= _replacements(home, [holder for holder in holders if holder.digest != snapshot.digest], gone)
+        with _alone(home):
+            report(Update("erasing", note="Writing what shared a file with the rows again."))
+            _purge(home, gone, {holder.digest for holder in holders})
+    with home.catalog.transaction():
+        for digest, new in moved.items():
+            for name in home.catalog.names_of(digest):
+                home.catalog.name(name, new, move=True)
+        for holder in holders if erase else ():
+            home.catalog.erase_snapshot(holder.digest)
+    if erase:
+        for holder in holders:
+            home.blobs.delete(holder.layout["index"])
     erased = [holder.digest for holder in holders] if erase else []
-    return Withdrawal(open_snapshot(home, digest), [key.hex() for key in whole], models, erased)
+    return Withdrawal(open_snapshot(home, fresh), [key.tobytes().hex() for key in gone], models, erased)
 
 
 def _find(snapshot: Snapshot, keys: Sequence[str]) -> NDArray[np.int64]:
-    known = [key.tobytes().hex() for key in snapshot.table.key]
+    if not keys:
+        raise UsageError("Which rows shall be withdrawn?", expected=f"at least {_MIN_HEX} hex digits of each key")
+    key = snapshot.table.key
     rows = set()
     for text in keys:
-        prefix = text.lower().removeprefix("sha256:")
-        fits = [row for row, key in enumerate(known) if key.startswith(prefix)] if len(prefix) >= _MIN_HEX else []
-        if not fits:
+        prefix = text.lower().removeprefix(canon.DIGEST_PREFIX)
+        row = bisect_left(range(len(key)), prefix, key=lambda row: key[row].tobytes().hex())
+        fits = [key[at].tobytes().hex().startswith(prefix) for at in range(row, min(row + 2, len(key)))]
+        if len(prefix) < _MIN_HEX or not any(fits):
             raise NotFound(
                 "There is no such row.", expected=f"at least {_MIN_HEX} hex digits of a row's key", found=text[:80]
             )
-        if len(fits) > 1:
-            raise AmbiguousName("A key fits several rows.", found=text, hint="Give more digits.")
-        rows.add(fits[0])
+        if all(fits) and len(fits) > 1:
+            raise AmbiguousName("A key fits several rows.", found=text[:80], hint="Give more digits.")
+        rows.add(row)
     return np.array(sorted(rows), dtype=np.int64)
 
 
-def _renumbered(table: RowTable) -> RowTable:
-    """Group numbers are row numbers, which have moved."""
-    _, first, member = np.unique(table.group, return_index=True, return_inverse=True)
-    return replace(table, group=first[member].astype(np.int64))
+def _all(home: Home) -> Iterator[Snapshot]:
+    """Every snapshot whose rows are in the home."""
+    for row in home.catalog.snapshots():
+        if not row.erased:
+            try:
+                yield open_snapshot(home, row.digest)
+            except NotFound:
+                continue
 
 
-def _manifest(snapshot: Snapshot, table: RowTable, gone: int) -> dict[str, Any]:
-    manifest = dict(snapshot.manifest)
-    sizes = np.bincount(table.group, minlength=1)
-    generations = np.bincount(table.generation, minlength=len(manifest["generations"]))
-    manifest["rows"] = {"count": len(table), "digest": table.digest()}
-    manifest["split"] = {**manifest["split"], "counts": split.counts(table.side, table.label, snapshot.labels)}
-    manifest["groups"] = {
-        "near_duplicate_groups": int((sizes > 1).sum()),
-        "rows_in_them": int(sizes[sizes > 1].sum()),
-    }
-    manifest["generations"] = [int(n) for n in generations]
-    manifest["withdrawn"] = manifest.get("withdrawn", 0) + gone
-    return manifest
+def _without(home: Home, snapshot: Snapshot, gone: NDArray[np.uint8]) -> str:
+    """Digest of the snapshot without some keys, made where it is not there yet; contents stay where they are."""
+    table = snapshot.table.take(np.flatnonzero(locate(snapshot.table.key, gone) < 0)).regrouped()
+    missing = [text for code, text in enumerate(snapshot.labels) if not (table.label == code).any()]
+    if missing:
+        raise TooFewRows(f"No row of {missing[0]!r} would be left.", hint="Withdraw fewer rows.")
+    old = snapshot.manifest
+    generations = len(old["generations"])
+    facts = table_facts(table, snapshot.labels, old["split"]["rule"], old["split"]["reason"], generations)
+    manifest = {**old, **facts, "withdrawn": old.get("withdrawn", 0) + len(snapshot) - len(table)}
+    digest = canon.digest_of(manifest)
+    try:
+        # it may have been made before and its contents been moved since
+        return open_snapshot(home, digest).digest
+    except NotFound:
+        index = home.blobs.put(ipc_buffer(to_arrow(table)).to_pybytes())
+        return publish(home, manifest, {**snapshot.layout, "index": index}, [], None)
 
 
-def _all(home: Home) -> list[Snapshot]:
-    return [open_snapshot(home, row.digest) for row in home.catalog.snapshots() if not row.erased]
-
-
-def _words(keys: NDArray[np.uint8] | list[bytes]) -> NDArray[np.void]:
-    data = b"".join(keys) if isinstance(keys, list) else np.ascontiguousarray(keys).tobytes()
-    return np.frombuffer(data, dtype="V32")
-
-
-def _shards_of(snapshot: Snapshot, keys: list[bytes]) -> list[int]:
-    here = np.isin(_words(snapshot.table.key), _words(keys))
-    return [int(shard) for shard in np.unique(snapshot.table.shard[here])]
-
-
-def _clean(home: Home, name: str, keys: list[bytes]) -> str:
-    """A shard written again without some rows."""
-    import pyarrow as pa
-
-    table = pa.ipc.open_file(pa.memory_map(str(home.blobs.path(name)))).read_all()
-    kept = [i for i, key in enumerate(table.column("key").to_pylist()) if key not in set(keys)]
-    some = table.take(pa.array(kept, type=pa.int64())).combine_chunks()
-    key = np.frombuffer(b"".join(some.column("key").to_pylist()), dtype=np.uint8).reshape(-1, 32)
-    return home.blobs.put(ipc_bytes(pa.table({"key": fixed_binary(key), "content": some.column("content")})))
-
-
-def _located(home: Home, table: RowTable, shards: Sequence[str]) -> RowTable:
-    """Where each content lies after shards were written again."""
-    import pyarrow as pa
-
-    position = table.position.copy()
-    for number, name in enumerate(shards):
-        rows = np.flatnonzero(table.shard == number)
-        keys = pa.ipc.open_file(pa.memory_map(str(home.blobs.path(name)))).read_all().column("key").to_pylist()
-        at = {key: i for i, key in enumerate(keys)}
-        position[rows] = [at[table.key[row].tobytes()] for row in rows]
-    return replace(table, position=position)
-
-
-def _erase(home: Home, holders: Sequence[Snapshot], dirty: set[str], keys: list[bytes]) -> None:
-    """Removes the shards that held the rows and whatever was made of them; other users of a shard get a clean one."""
-    gone = {holder.digest for holder in holders}
-    for other in _all(home):
-        if other.digest not in gone and dirty & set(other.layout["shards"]):
-            _relocate(home, other, dirty, keys)
+def _replacements(home: Home, holders: Iterable[Snapshot], gone: NDArray[np.uint8]) -> dict[str, str]:
+    """Digest → digest of what the names of other holders move to; names of those that would lack a label are lost."""
+    moved = {}
     for holder in holders:
-        home.catalog.erase_snapshot(holder.digest)
-        home.blobs.delete(holder.layout["index"])
-    for name in dirty:
+        if home.catalog.names_of(holder.digest):
+            try:
+                moved[holder.digest] = _without(home, holder, gone)
+            except TooFewRows:
+                continue
+    return moved
+
+
+# --- erasing --------------------------------------------------------------------------------------------------------
+
+
+def _alone(home: Home) -> ExitStack:
+    """Holds the locks of all unfinished snapshots; raises ``RunBusy`` when another process works on one."""
+    locks = ExitStack()
+    try:
+        for path in sorted(home.work.glob("*/lock")):
+            locks.enter_context(Lock(path))
+    except RunBusy:
+        locks.close()
+        raise RunBusy(
+            "Another process is making a snapshot, which may hold the rows.", hint="Wait for it to end, then run again."
+        ) from None
+    return locks
+
+
+def _purge(home: Home, gone: NDArray[np.uint8], holders: set[str]) -> None:
+    """Removes every file with the content of the rows; who shared a shard with them gets one without."""
+    dirty = set(_shards_with(home, gone))
+    clean: dict[str, str] = {}
+    for other in _all(home):
+        if other.digest not in holders and dirty.intersection(other.layout["shards"]):
+            _relocate(home, other, dirty, gone, clean)
+    for name in sorted(dirty):
         home.blobs.delete(name)
-    for folder in (*home.cache.iterdir(), *home.work.iterdir()):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in (home.cache, home.work):
+        for entry in folder.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    for folder in home.blobs.folder.iterdir():
+        blobs.sweep(folder)
 
 
-def _relocate(home: Home, snapshot: Snapshot, dirty: set[str], keys: list[bytes]) -> None:
-    """Gives a snapshot that does not hold the rows a layout without the shards that do; its name stays."""
-    shards = [_clean(home, name, keys) if name in dirty else name for name in snapshot.layout["shards"]]
-    index = home.blobs.put(ipc_bytes(to_arrow(_located(home, snapshot.table, shards))))
+def _shards_with(home: Home, gone: NDArray[np.uint8]) -> Iterator[str]:
+    """Every shard in the home that holds one of the rows, whether or not a snapshot uses it."""
+    for name in home.blobs:
+        path = home.blobs.path(name)
+        if _is_arrow(path):
+            try:
+                table = read_ipc(path)
+            except MalformedContainer:
+                continue
+            if "content" in table.column_names and (locate(gone, _keys(table)) >= 0).any():
+                yield name
+
+
+def _is_arrow(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(_ARROW)) == _ARROW
+
+
+def _keys(table: Any) -> NDArray[np.uint8]:
+    return from_fixed_binary(table.column("key"), 32, np.uint8)
+
+
+def _relocate(home: Home, snapshot: Snapshot, dirty: set[str], gone: NDArray[np.uint8], clean: dict[str, str]) -> None:
+    """Gives a snapshot that does not hold the rows a layout without the shards that do; its name stays.
+
+    ``clean`` remembers what was written instead of each dirty shard.
+    """
+    shards = list(snapshot.layout["shards"])
+    table = snapshot.table
+    for number, name in enumerate(shards):
+        if name in dirty:
+            if name not in clean:
+                clean[name] = _clean(home, name, gone)
+            shards[number] = clean[name]
+            table = _located(home, table, number, clean[name])
+    index = home.blobs.put(ipc_buffer(to_arrow(table)).to_pybytes())
     layout = home.blobs.put(canon.dumps({"shards": shards, "index": index}))
     manifest = snapshot.manifest
     home.catalog.add_snapshot(
         snapshot.digest, manifest["kind"], manifest["rows"]["count"], parent=manifest["parent"], layout=layout
     )
+
+
+def _clean(home: Home, name: str, gone: NDArray[np.uint8]) -> str:
+    """A shard written again without some rows."""
+    import pyarrow as pa
+
+    table = read_ipc(home.blobs.verified(name))
+    key = _keys(table)
+    kept = np.flatnonzero(locate(key, gone) < 0)
+    content = table.column("content").combine_chunks().take(pa.array(kept))
+    return put_shard(home, home.work, key[kept], content)
+
+
+def _located(home: Home, table: RowTable, number: int, name: str) -> RowTable:
+    """The table after shard ``number`` was written again as ``name``."""
+    rows = np.flatnonzero(table.shard == number)
+    position = table.position.copy()
+    position[rows] = locate(table.key[rows], _keys(read_ipc(home.blobs.path(name))))
+    return replace(table, position=position)

@@ -36,8 +36,8 @@ def mail_rows(data: Any, offsets: Any, sizes: Any) -> Any:
     n = len(offsets) - 1
     limit = sizes[0]
     text = np.empty(limit + 1, dtype=np.uint8)
-    bucket = np.empty(2 * limit + f.MAX_FACTS + 1, dtype=np.uint32)
-    where = np.empty(2 * limit + f.MAX_FACTS + 1, dtype=np.int64)
+    bucket = np.empty(2 * limit + f.FACTS + 1, dtype=np.uint32)
+    where = np.empty(2 * limit + f.FACTS + 1, dtype=np.int64)
     seen = np.zeros((1 << sizes[1]) + (1 << sizes[2]) + (1 << sizes[3]), dtype=np.uint8)
     start = np.zeros(n + 1, dtype=np.int64)
     index = np.empty(2048 * n + len(bucket) + 1, dtype=np.uint32)
@@ -56,14 +56,13 @@ def mail_row(data: Any, at: int, end: int, sizes: Any, text: Any, bucket: Any, w
     stop = np.zeros(m.FIELDS, dtype=np.int64)
     route = np.zeros(5, dtype=np.int64)
     bounds = np.zeros(2 * m.MAX_BOUNDARIES + 1, dtype=np.int64)
-    which = np.empty(f.MAX_FACTS, dtype=np.int64)
-    value = np.empty(f.MAX_FACTS, dtype=np.uint64)
-    body = m.read_header(data, at, end, start, stop, route, True)
-    facts = f.collect(data, start, stop, route, which, value)
+    value = np.empty(f.FACTS, dtype=np.uint64)
+    body = m.read_header(data, at, end, start, stop, route)
+    f.collect(data, start, stop, route, value)
     length = copy_subject(data, start[m.SUBJECT], stop[m.SUBJECT], text, sizes[0])
-    length = m.read_body(data, body, end, start, stop, route, bounds, text, length, sizes[0])
+    length = m.read_body(data, body, end, start, stop, bounds, text, length, sizes[0])
     count = text_row(text, length, sizes, bucket, where)
-    return g.fact_buckets(which, value, facts, sizes[3], (1 << sizes[1]) + (1 << sizes[2]), bucket, count)
+    return g.fact_buckets(value, f.ABSENT, sizes[3], (1 << sizes[1]) + (1 << sizes[2]), bucket, count)
 
 
 @kernel

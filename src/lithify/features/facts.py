@@ -16,7 +16,9 @@ from lithify.kernels import kernel, peer
 b = peer("lithify.features.bytestrings")
 m = peer("lithify.features.message")
 
-MAX_FACTS = 96
+ABSENT = np.uint64(0xFFFFFFFFFFFFFFFF)
+"""The value of a fact that a message does not have."""
+
 TITLES = (
     *(f"has {name}" for name in m.NAMES[:-1]),
     "quoting of From", "top-level domain of From", "digits in the From address",
@@ -38,41 +40,31 @@ TITLES = (
     DATE_SHAPE, SUBJECT_PREFIX, SUBJECT_BANG, SUBJECT_QUESTION, SUBJECT_DOLLAR, SUBJECT_CAPITALS, SUBJECT_LENGTH,
     SUBJECT_NUMBER, SUBJECT_FOREIGN, SUBJECT_LAST, ROUTE_DOUBT, ROUTE_BARE, ROUTE_PROTOCOLS,
 ) = range(m.FIELDS - 1, len(TITLES))  # fmt: skip
+FACTS = len(TITLES)
+
+_VALUES = np.array([[m.ENCODING, ENCODING, 16], [m.PRIORITY, PRIORITY, 3], [m.IMPORTANCE, IMPORTANCE, 6]])
+"""Fields whose value is a fact as it stands: field, fact, how many bytes of it."""
 
 _UNDISCLOSED, _CHARSET, _BOUNDARY, _ENCODED = (b.pattern(s) for s in ("undisclosed", "charset=", "boundary=", "=?"))
 
 
 @kernel
-def collect(data: Any, start: Any, stop: Any, route: Any, which: Any, value: Any) -> int:
-    """Writes all facts of a header read by ``read_header`` into ``which`` and ``value``; returns how many."""
-    n = 0
+def collect(data: Any, start: Any, stop: Any, route: Any, value: Any) -> None:
+    """Writes the facts of a header read by ``read_header`` into ``value``, :data:`ABSENT` where there is none."""
+    value[:] = ABSENT
     for field in range(m.FIELDS - 1):
-        n = _put(which, value, n, field, 1 if start[field] >= 0 else 0)
+        value[field] = np.uint64(start[field] >= 0)
     sender = np.empty(3, dtype=np.int64)
     _address(data, start[m.FROM], stop[m.FROM], sender)
-    n = _from(data, start, stop, sender, which, value, n)
-    n = _to(data, start, stop, sender, which, value, n)
-    n = _reply(data, start, stop, sender, which, value, n)
-    n = _message_id(data, start, stop, sender, which, value, n)
-    n = _type(data, start, stop, which, value, n)
-    n = _subject(data, start, stop, which, value, n)
-    n = _put(which, value, n, ROUTE_DOUBT, route[1] * 2 + route[2])
-    n = _put(which, value, n, ROUTE_BARE, min(3, route[3]))
-    return _put(which, value, n, ROUTE_PROTOCOLS, route[4])
-
-
-@kernel
-def _put(which: Any, value: Any, n: int, fact: int, number: int) -> int:
-    which[n] = fact
-    value[n] = np.uint64(number)
-    return n + 1
-
-
-@kernel
-def _put_hash(which: Any, value: Any, n: int, fact: int, hashed: Any) -> int:
-    which[n] = fact
-    value[n] = hashed
-    return n + 1
+    _from(data, start, stop, sender, value)
+    _to(data, start, stop, sender, value)
+    _reply(data, start, stop, sender, value)
+    _message_id(data, start, stop, sender, value)
+    _type(data, start, stop, value)
+    _subject(data, start, stop, value)
+    value[ROUTE_DOUBT] = np.uint64(route[1] * 2 + route[2])
+    value[ROUTE_BARE] = np.uint64(min(3, route[3]))
+    value[ROUTE_PROTOCOLS] = np.uint64(route[4])
 
 
 @kernel
@@ -106,7 +98,7 @@ def _host(byte: int) -> bool:
 
 
 @kernel
-def _from(data: Any, start: Any, stop: Any, sender: Any, which: Any, value: Any, n: int) -> int:
+def _from(data: Any, start: Any, stop: Any, sender: Any, value: Any) -> None:
     quotes, digits, trailing = 0, 0, 0
     at, end = start[m.FROM], stop[m.FROM]
     if at >= 0:
@@ -126,13 +118,13 @@ def _from(data: Any, start: Any, stop: Any, sender: Any, which: Any, value: Any,
         dot = sender[2]
         while dot > sender[1] and data[dot - 1] != 46 and data[dot - 1] != 64:
             dot -= 1
-        n = _put_hash(which, value, n, FROM_TLD, b.fold_hash(data, dot, min(sender[2], dot + 12)))
-    n = _put(which, value, n, FROM_QUOTES, quotes)
-    return _put(which, value, n, FROM_DIGITS, min(3, digits) * 2 + (1 if trailing >= 2 else 0))
+        value[FROM_TLD] = b.fold_hash(data, dot, min(sender[2], dot + 12))
+    value[FROM_QUOTES] = np.uint64(quotes)
+    value[FROM_DIGITS] = np.uint64(min(3, digits) * 2 + (1 if trailing >= 2 else 0))
 
 
 @kernel
-def _to(data: Any, start: Any, stop: Any, sender: Any, which: Any, value: Any, n: int) -> int:
+def _to(data: Any, start: Any, stop: Any, sender: Any, value: Any) -> None:
     addresses, quotes, undisclosed, contains = 0, 0, 0, 0
     at, end = start[m.TO], min(stop[m.TO], start[m.TO] + 400)
     if at >= 0:
@@ -148,14 +140,14 @@ def _to(data: Any, start: Any, stop: Any, sender: Any, which: Any, value: Any, n
                 quotes |= 1
             if sender[0] >= 0 and i + length <= end and b.same(data, i, i + length, sender[0], sender[2]):
                 contains = 1
-    n = _put(which, value, n, TO_COUNT, min(4, addresses))
-    n = _put(which, value, n, TO_UNDISCLOSED, undisclosed)
-    n = _put(which, value, n, TO_QUOTES, quotes)
-    return _put(which, value, n, TO_FROM, contains)
+    value[TO_COUNT] = np.uint64(min(4, addresses))
+    value[TO_UNDISCLOSED] = np.uint64(undisclosed)
+    value[TO_QUOTES] = np.uint64(quotes)
+    value[TO_FROM] = np.uint64(contains)
 
 
 @kernel
-def _reply(data: Any, start: Any, stop: Any, sender: Any, which: Any, value: Any, n: int) -> int:
+def _reply(data: Any, start: Any, stop: Any, sender: Any, value: Any) -> None:
     """0 no address, 1 the sender's, 2 another of the same host, 3 elsewhere."""
     reply = np.empty(3, dtype=np.int64)
     _address(data, start[m.REPLY_TO], stop[m.REPLY_TO], reply)
@@ -167,11 +159,11 @@ def _reply(data: Any, start: Any, stop: Any, sender: Any, which: Any, value: Any
                 relation = 1
             elif b.same(data, reply[1], reply[2], sender[1], sender[2]):
                 relation = 2
-    return _put(which, value, n, REPLY, relation)
+    value[REPLY] = np.uint64(relation)
 
 
 @kernel
-def _message_id(data: Any, start: Any, stop: Any, sender: Any, which: Any, value: Any, n: int) -> int:
+def _message_id(data: Any, start: Any, stop: Any, sender: Any, value: Any) -> None:
     brackets, relation, dots = 0, 0, 0
     at, end = start[m.MESSAGE_ID], stop[m.MESSAGE_ID]
     if at >= 0:
@@ -184,8 +176,8 @@ def _message_id(data: Any, start: Any, stop: Any, sender: Any, which: Any, value
         sign = at
         while sign < end and data[sign] != 64:
             sign += 1
-        n = _put_hash(which, value, n, ID_SHAPE, b.shape_hash(data, at, sign, 40))
-        n = _put(which, value, n, ID_LENGTH, (sign - at) // 4)
+        value[ID_SHAPE] = b.shape_hash(data, at, sign, 40)
+        value[ID_LENGTH] = np.uint64((sign - at) // 4)
         if sign < end:
             relation = 3
             for i in range(sign, end):
@@ -196,9 +188,9 @@ def _message_id(data: Any, start: Any, stop: Any, sender: Any, which: Any, value
                     relation = 1
                 elif b.same(data, _domain(data, sign, end), end, _domain(data, sender[1], sender[2]), sender[2]):
                     relation = 2
-    n = _put(which, value, n, ID_BRACKETS, brackets)
-    n = _put(which, value, n, ID_HOST, relation)
-    return _put(which, value, n, ID_DOTS, min(3, dots))
+    value[ID_BRACKETS] = np.uint64(brackets)
+    value[ID_HOST] = np.uint64(relation)
+    value[ID_DOTS] = np.uint64(min(3, dots))
 
 
 @kernel
@@ -215,40 +207,31 @@ def _domain(data: Any, at: int, end: int) -> int:
 
 
 @kernel
-def _type(data: Any, start: Any, stop: Any, which: Any, value: Any, n: int) -> int:
+def _type(data: Any, start: Any, stop: Any, value: Any) -> None:
     at, end = start[m.CONTENT_TYPE], stop[m.CONTENT_TYPE]
     if at >= 0:
         last = at
         while last < end and data[last] > 32 and data[last] != 59:
             last += 1
-        n = _put_hash(which, value, n, TYPE, b.fold_hash(data, at, min(last, at + 40)))
+        value[TYPE] = b.fold_hash(data, at, min(last, at + 40))
         first, last, quoted = m.parameter(data, at, end, _CHARSET)
         if first >= 0:
-            n = _put_hash(which, value, n, CHARSET, b.fold_hash(data, first, min(last, first + 24)))
-            n = _put(which, value, n, CHARSET_QUOTES, quoted)
+            value[CHARSET] = b.fold_hash(data, first, min(last, first + 24))
+            value[CHARSET_QUOTES] = np.uint64(quoted)
         first, last, quoted = m.parameter(data, at, end, _BOUNDARY)
         if first >= 0:
-            n = _put_hash(which, value, n, BOUNDARY_SHAPE, b.shape_hash(data, first, last, 20))
-    n = _value(data, start, stop, m.ENCODING, ENCODING, 16, which, value, n)
-    n = _value(data, start, stop, m.PRIORITY, PRIORITY, 3, which, value, n)
-    n = _value(data, start, stop, m.IMPORTANCE, IMPORTANCE, 6, which, value, n)
+            value[BOUNDARY_SHAPE] = b.shape_hash(data, first, last, 20)
+    for field, fact, limit in _VALUES:
+        if start[field] >= 0:
+            value[fact] = b.fold_hash(data, start[field], min(stop[field], start[field] + limit))
     if start[m.DATE] >= 0:
-        n = _put_hash(which, value, n, DATE_SHAPE, b.shape_hash(data, start[m.DATE], stop[m.DATE], 40))
-    return n
+        value[DATE_SHAPE] = b.shape_hash(data, start[m.DATE], stop[m.DATE], 40)
 
 
 @kernel
-def _value(data: Any, start: Any, stop: Any, field: int, fact: int, limit: int, which: Any, value: Any, n: int) -> int:
-    at = start[field]
-    if at < 0:
-        return n
-    return _put_hash(which, value, n, fact, b.fold_hash(data, at, min(stop[field], at + limit)))
-
-
-@kernel
-def _subject(data: Any, start: Any, stop: Any, which: Any, value: Any, n: int) -> int:
+def _subject(data: Any, start: Any, stop: Any, value: Any) -> None:
     if start[m.SUBJECT] < 0:
-        return n
+        return
     end = stop[m.SUBJECT]
     at, prefix = skip_prefixes(data, start[m.SUBJECT], end)
     bangs, questions, dollar, upper, letters, high = 0, 0, 0, 0, 0, 0
@@ -268,15 +251,15 @@ def _subject(data: Any, start: Any, stop: Any, which: Any, value: Any, n: int) -
         elif 97 <= byte <= 122:
             letters += 1
     encoded = 1 if b.find(data, at, end, _ENCODED) >= 0 else 0
-    n = _put(which, value, n, SUBJECT_PREFIX, prefix)
-    n = _put(which, value, n, SUBJECT_BANG, min(bangs, 7))
-    n = _put(which, value, n, SUBJECT_QUESTION, min(questions, 2))
-    n = _put(which, value, n, SUBJECT_DOLLAR, dollar)
-    n = _put(which, value, n, SUBJECT_CAPITALS, (4 * upper) // letters if letters > 0 else 9)
-    n = _put(which, value, n, SUBJECT_LENGTH, min(9, (end - at) // 8))
-    n = _put(which, value, n, SUBJECT_NUMBER, _number_at_end(data, at, end))
-    n = _put(which, value, n, SUBJECT_FOREIGN, high * 2 + encoded)
-    return _put(which, value, n, SUBJECT_LAST, _last_kind(data, at, end))
+    value[SUBJECT_PREFIX] = np.uint64(prefix)
+    value[SUBJECT_BANG] = np.uint64(min(bangs, 7))
+    value[SUBJECT_QUESTION] = np.uint64(min(questions, 2))
+    value[SUBJECT_DOLLAR] = np.uint64(dollar)
+    value[SUBJECT_CAPITALS] = np.uint64((4 * upper) // letters if letters > 0 else 9)
+    value[SUBJECT_LENGTH] = np.uint64(min(9, (end - at) // 8))
+    value[SUBJECT_NUMBER] = np.uint64(_number_at_end(data, at, end))
+    value[SUBJECT_FOREIGN] = np.uint64(high * 2 + encoded)
+    value[SUBJECT_LAST] = np.uint64(_last_kind(data, at, end))
 
 
 @kernel

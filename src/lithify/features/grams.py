@@ -28,6 +28,7 @@ _FOLDED = b.LOWER.copy()
 _FOLDED[:33] = 32
 _FOLDED[160] = 32
 _EIGHT = np.uint64(8)
+_ZERO, _FOUR = np.int64(0), np.int64(4)
 
 
 @kernel
@@ -43,7 +44,7 @@ def text_grams(text: Any, n: int, bits: int, bucket: Any, where: Any, r: int) ->
         where[r + max(0, kept - 3)] = i
         kept += 1 - (space & before)
         before = space
-    return _hash_grams(stream, kept, 4, bits, 0, bucket, r)
+    return _hash_grams(stream, kept, _FOUR, bits, _ZERO, bucket, r)
 
 
 @kernel
@@ -83,14 +84,15 @@ def _hash_grams(stream: Any, n: int, size: int, bits: int, first: int, bucket: A
 
 
 @kernel
-def fact_buckets(which: Any, value: Any, n: int, bits: int, first: int, bucket: Any, r: int) -> int:
-    """One bucket for each fact."""
-    shift = np.uint64(64 - bits)
-    for i in range(n):
-        mixed = (value[i] ^ (np.uint64(which[i]) * _MIX)) * _GOLDEN
-        mixed ^= mixed >> np.uint64(29)
-        bucket[r] = np.uint32(np.uint64(first) + ((mixed * _MIX) >> shift))
-        r += 1
+def fact_buckets(value: Any, absent: Any, bits: int, first: int, bucket: Any, r: int) -> int:
+    """One bucket for each fact that is not ``absent``."""
+    shift, offset = np.uint64(64 - bits), np.uint32(first)
+    for fact in range(len(value)):
+        if value[fact] != absent:
+            mixed = (value[fact] ^ (np.uint64(fact) * _MIX)) * _GOLDEN
+            mixed ^= mixed >> np.uint64(29)
+            bucket[r] = offset + np.uint32((mixed * _MIX) >> shift)
+            r += 1
     return r
 
 

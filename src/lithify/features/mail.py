@@ -73,20 +73,20 @@ class Mail(Features):
         """Words of the decoded body, and one span for each structural fact."""
         kernels, sizes = hashed.plain_kernels(), self._sizes()
         text = np.empty(sizes[0] + 1, dtype=np.uint8)
-        bucket = np.empty(2 * sizes[0] + kernels.f.MAX_FACTS + 1, dtype=np.uint32)
+        bucket = np.empty(2 * sizes[0] + kernels.f.FACTS + 1, dtype=np.uint32)
         where = np.zeros(len(bucket), dtype=np.int64)
         data = np.frombuffer(content or b"\0", dtype=np.uint8)
         with np.errstate(over="ignore"):
             count = kernels.mail_row(data, 0, len(content), sizes, text, bucket, where)
-            which, value = self._facts(kernels, data, len(content))
+            value = _facts(kernels, data, len(content))
+        which = np.flatnonzero(value != kernels.f.ABSENT)
         grams = count - len(which)
         length = int(where[:grams].max()) + 1 if grams else 0
         body = text[: min(length, sizes[0])].tobytes()
         spans = hashed.word_spans(body, "body", bucket[:grams], where[:grams])
-        titles = kernels.f.TITLES
-        for i, fact in enumerate(which.tolist()):
-            shown = _fact_text(titles[fact], int(value[i]))
-            spans.append(Span("header", hashed.BLOCK, shown, 0, 0, bucket[grams + i : grams + i + 1].astype(np.int64)))
+        for fact, own in zip(which.tolist(), bucket[grams:count].tolist(), strict=True):
+            shown = _fact_text(kernels.f.TITLES[fact], int(value[fact]))
+            spans.append(Span("header", hashed.BLOCK, shown, 0, 0, np.array([own])))
         return spans
 
     def audit(self, state: State) -> None:
@@ -97,14 +97,14 @@ class Mail(Features):
         p = self.params
         return np.array([p.read, p.body_bits, p.shape_bits, p.header_bits, p.shape_size], dtype=np.int64)
 
-    def _facts(self, kernels: Any, data: NDArray[np.uint8], end: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-        m, f = kernels.m, kernels.f
-        start, stop = np.empty(m.FIELDS, dtype=np.int64), np.zeros(m.FIELDS, dtype=np.int64)
-        route = np.zeros(5, dtype=np.int64)
-        which, value = np.empty(f.MAX_FACTS, dtype=np.int64), np.empty(f.MAX_FACTS, dtype=np.uint64)
-        m.read_header(data, 0, end, start, stop, route, True)
-        n = f.collect(data, start, stop, route, which, value)
-        return which[:n], value[:n]
+
+def _facts(kernels: Any, data: NDArray[np.uint8], end: int) -> NDArray[np.uint64]:
+    m, f = kernels.m, kernels.f
+    start, stop = np.empty(m.FIELDS, dtype=np.int64), np.zeros(m.FIELDS, dtype=np.int64)
+    route, value = np.zeros(5, dtype=np.int64), np.empty(f.FACTS, dtype=np.uint64)
+    m.read_header(data, 0, end, start, stop, route)
+    f.collect(data, start, stop, route, value)
+    return value
 
 
 def _fact_text(title: str, value: int) -> str:

@@ -41,12 +41,12 @@ PLAIN, HTML, MULTIPART, MESSAGE, OTHER = range(5)
 
 
 @kernel
-def read_header(data: Any, at: int, end: int, start: Any, stop: Any, route: Any, top: bool) -> Any:
+def read_header(data: Any, at: int, end: int, start: Any, stop: Any, route: Any) -> Any:
     """Reads a header block.
 
-    Writes the stretch of the first value of each of :data:`NAMES` into ``start`` and ``stop`` (-1 where absent) and,
-    for the message's own header (``top``), what its ``Received`` fields say into ``route``: how many; whether one
-    says unknown or forged; how many come from a bare address; which protocols occur.
+    Writes the stretch of the first value of each of :data:`NAMES` into ``start`` and ``stop`` (-1 where absent) and
+    into ``route``, unless it is empty, what the ``Received`` fields say: how many there are; whether one says unknown or
+    forged; how many come from a bare address; which protocols occur.
     Returns where the body starts.
     """
     start[:] = -1
@@ -68,7 +68,7 @@ def read_header(data: Any, at: int, end: int, start: Any, stop: Any, route: Any,
             if _HASHES[field] != name:
                 continue
             if field == RECEIVED:
-                if top:
+                if len(route) > 0:
                     start[field] = colon
                     stop[field] = colon
                     route[0] += 1
@@ -190,9 +190,7 @@ def _next_boundary(data: Any, at: int, end: int, bounds: Any) -> Any:
 
 
 @kernel
-def read_body(
-    data: Any, at: int, end: int, start: Any, stop: Any, route: Any, bounds: Any, out: Any, n: int, limit: int
-) -> int:
+def read_body(data: Any, at: int, end: int, start: Any, stop: Any, bounds: Any, out: Any, n: int, limit: int) -> int:
     """Decodes the text parts, HTML as it stands, into ``out`` from ``n`` until ``limit``; a space follows each part.
 
     Returns where the text ends. ``bounds`` must begin with a 0; ``start`` and ``stop`` hold the message's own
@@ -211,7 +209,7 @@ def read_body(
             if n >= limit or last >= end:
                 break
             at = b.end_of_line(data, last, end)
-        at = read_header(data, at, end, start, stop, route, False)
+        at = read_header(data, at, end, start, stop, bounds[:0])
         kind, encoding = _content(data, start, stop, bounds)
     return n
 

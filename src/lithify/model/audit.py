@@ -10,7 +10,7 @@ from lithify.data.profile import BINS
 from lithify.errors import MalformedContainer
 
 Form = Any
-"""A type, a tuple of types, ``[form]`` for a list, ``{name: form}`` for exactly these fields, ``{ANY: form}`` for any."""
+"""A type, a tuple of types, ``[form]`` for a list, ``{name: form}`` for these fields, ``{ANY: form}`` for any."""
 
 ANY = "*"
 NUMBER = (int, float)
@@ -98,7 +98,9 @@ def misfit(value: Any, form: Form, path: str = "") -> str:
     ('a.1', '')
     """
     if isinstance(form, list):
-        wrong = (misfit(item, form[0], f"{path}.{i}") for i, item in enumerate(value)) if type(value) is list else [path]
+        wrong = (
+            (misfit(item, form[0], f"{path}.{i}") for i, item in enumerate(value)) if type(value) is list else [path]
+        )
         return next(filter(None, wrong), "").lstrip(".")
     if isinstance(form, dict):
         if type(value) is not dict or (ANY not in form and value.keys() != form.keys()):
@@ -118,7 +120,9 @@ def _cutoffs(state: dict[str, Any] | None, spam: str) -> str:
     if state is None:
         return ""
     wrong = misfit(state, _CUTOFFS, "cutoffs")
-    return wrong or ("" if spam and 0 < state["budget"] < 1 and 0 <= state["unsure"] <= state["spam"] <= 2 else "cutoffs")
+    return wrong or (
+        "" if spam and 0 < state["budget"] < 1 and 0 <= state["unsure"] <= state["spam"] <= 2 else "cutoffs"
+    )
 
 
 def _reference(state: dict[str, Any], labels: int) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +55,9 @@ class Model:
         return self._sealed.draft
 
     @property
-    def kind(self) -> str:
-        """What a row is: ``mail`` or ``text``."""
-        return self.draft.kind
+    def kind(self) -> Literal["mail", "text"]:
+        """What a row is."""
+        return cast(Literal["mail", "text"], self.draft.kind)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -76,6 +76,11 @@ class Threads:
         return grain(first)
 
 
+def never() -> threading.Event:
+    """A stop that nobody sets."""
+    return threading.Event()
+
+
 def add(left: Partial, right: Partial) -> Partial:
     """Adds ``right`` into ``left`` and returns it; both belong to the caller."""
     for name, values in left.items():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from lithify.data.snapshot import Snapshot
-from lithify.errors import IntegrityError, LithifyError, RunError, StoreError
+from lithify.errors import IntegrityError, LithifyError, RunError, SessionEnded, StoreError
 from lithify.progress import Reporter, Update, silent
 from lithify.store.home import Home
 from lithify.store.rows import SessionEnd
@@ -21,7 +22,18 @@ from lithify.training.settings import Settings
 from lithify.training.stages import Progress, Work, admit, run_stages
 
 
-def perform(home: Home, snapshot: Snapshot, wanted: Request, settings: Settings, report: Reporter = silent) -> bool:
+@dataclass(frozen=True)
+class Task:
+    """A run to be performed, and how."""
+
+    home: Home
+    snapshot: Snapshot
+    wanted: Request
+    settings: Settings
+    report: Reporter = silent
+
+
+def perform(task: Task) -> bool:
     """Goes on with a run whose lock the caller holds, and records how the session ended.
 
     Returns
@@ -34,44 +46,35 @@ def perform(home: Home, snapshot: Snapshot, wanted: Request, settings: Settings,
     SessionEnded
         A checkpoint was written first.
     """
-    folder = home.run_folder(wanted.key)
+    key, settings = task.wanted.key, task.settings
     with (
-        Session(wanted.key, settings.session) as session,
+        Session(key, settings.session) as session,
         Threads(settings.count_threads(), session.stop) as threads,
-        Checkpoints(folder, wanted.key, settings.checkpoint_every, report) as checkpoints,
+        Checkpoints(task.home.run_folder(key), key, settings.checkpoint_every, task.report) as checkpoints,
     ):
-        progress = _resumed(checkpoints, report)
+        progress = _resumed(checkpoints, task.report)
         begun = progress.step
-        with _entry(home, wanted, progress):
-            data = _train(home, snapshot, wanted, session, threads, checkpoints, progress, report)
-            _record(home, snapshot, wanted, home.blobs.put(data), progress.step)
+        with _entry(task, progress):
+            data = _train(task, session, threads, checkpoints, progress)
+            _record(task, task.home.blobs.put(data), progress.step)
         checkpoints.clear()
     return begun > 0
 
 
-def rebuild(home: Home, snapshot: Snapshot, wanted: Request, settings: Settings, report: Reporter = silent) -> bytes:
+def rebuild(task: Task) -> bytes:
     """Trains from the first step to the last, keeps nothing, and returns the bytes of the model."""
     with (
-        Session(wanted.key, settings.session) as session,
-        Threads(settings.count_threads(), session.stop) as threads,
+        Session(task.wanted.key, task.settings.session) as session,
+        Threads(task.settings.count_threads(), session.stop) as threads,
     ):
-        return _compute(home, snapshot, wanted, session, threads, None, Progress(), report)
+        return _compute(task, session, threads, None, Progress())
 
 
-def _train(
-    home: Home,
-    snapshot: Snapshot,
-    wanted: Request,
-    session: Session,
-    threads: Threads,
-    checkpoints: Checkpoints,
-    progress: Progress,
-    report: Reporter,
-) -> bytes:
-    """:func:`_compute`; if it stops before the end, what was done is safe first."""
+def _train(task: Task, session: Session, threads: Threads, checkpoints: Checkpoints, progress: Progress) -> bytes:
+    """:func:`_compute`; when the session ends first, what was done is safe before that is said."""
     try:
-        return _compute(home, snapshot, wanted, session, threads, checkpoints, progress, report)
-    except RunError as error:
+        return _compute(task, session, threads, checkpoints, progress)
+    except SessionEnded as error:
         if progress.step:
             checkpoints.save_now(progress.to_checkpoint())
             error.message = f"{error.message.rstrip('.')} after step {progress.step}; the checkpoint is safe."
@@ -79,28 +82,22 @@ def _train(
 
 
 def _compute(
-    home: Home,
-    snapshot: Snapshot,
-    wanted: Request,
-    session: Session,
-    threads: Threads,
-    checkpoints: Checkpoints | None,
-    progress: Progress,
-    report: Reporter,
+    task: Task, session: Session, threads: Threads, checkpoints: Checkpoints | None, progress: Progress
 ) -> bytes:
-    stages = plan(snapshot, wanted.recipe["folds"])
+    recipe = task.wanted.recipe
+    stages = plan(task.snapshot, recipe["folds"])
     with session.at_once():
-        prepared = prepare(home, snapshot, wanted.recipe, session, report)
-        work = Work(prepared, stages, session, threads, report, checkpoints)
+        prepared = prepare(task.home, task.snapshot, recipe, session, task.report)
+        work = Work(prepared, stages, session, threads, task.report, checkpoints)
         if progress.step:
             admit(work, progress)
     if checkpoints is not None:
-        home.catalog.update_run(wanted.key, steps=sum(work.steps(stage) for stage in stages))
+        task.home.catalog.update_run(task.wanted.key, steps=sum(work.steps(stage) for stage in stages))
     states = run_stages(work, progress)
-    report(Update("sealing", note="Calibrating, measuring on the test rows and sealing."))
+    task.report(Update("sealing", note="Calibrating, measuring on the test rows and sealing."))
     with session.at_once():
-        made = draft(snapshot, wanted.recipe, prepared.fitted, states[MODEL])
-        return sealing.finish(snapshot, wanted, made, stages, states)
+        made = draft(task.snapshot, recipe, prepared.fitted, states[MODEL])
+        return sealing.finish(task.snapshot, task.wanted, made, stages, states)
 
 
 def _resumed(checkpoints: Checkpoints, report: Reporter) -> Progress:
@@ -114,8 +111,9 @@ def _resumed(checkpoints: Checkpoints, report: Reporter) -> Progress:
 
 
 @contextlib.contextmanager
-def _entry(home: Home, wanted: Request, progress: Progress) -> Iterator[None]:
+def _entry(task: Task, progress: Progress) -> Iterator[None]:
     """The session's entry in the catalog: opened at the step it begins with, closed at the one it came to."""
+    home, wanted = task.home, task.wanted
     with home.catalog.transaction():
         home.catalog.update_run(wanted.key, step=progress.step)
         number = home.catalog.open_session(wanted.key)
@@ -130,12 +128,13 @@ def _entry(home: Home, wanted: Request, progress: Progress) -> Iterator[None]:
 
 def _ending(error: BaseException) -> SessionEnd:
     """A run is interrupted by what can pass; it has failed by what would come again."""
-    passing = (RunError, StoreError, IntegrityError, MemoryError, OSError)
+    passing = (RunError, SessionEnded, StoreError, IntegrityError, MemoryError, OSError)
     return "interrupted" if isinstance(error, passing) or not isinstance(error, Exception) else "failed"
 
 
-def _record(home: Home, snapshot: Snapshot, wanted: Request, digest: str, step: int) -> None:
-    with home.catalog.transaction():
-        home.catalog.add_model(digest, run=wanted.key, snapshot=snapshot.digest)
-        home.catalog.update_run(wanted.key, state="finished", step=step, model=digest)
-        home.catalog.look(snapshot.digest, "test", digest)
+def _record(task: Task, digest: str, step: int) -> None:
+    catalog, key, snapshot = task.home.catalog, task.wanted.key, task.snapshot.digest
+    with catalog.transaction():
+        catalog.add_model(digest, run=key, snapshot=snapshot)
+        catalog.update_run(key, state="finished", step=step, model=digest)
+        catalog.look(snapshot, "test", digest)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from lithify.data import split
 from lithify.data.snapshot import Snapshot
 
-
 MODEL = "model"
 """The stage whose state is sealed."""
 

@@ -71,7 +71,9 @@ def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Ses
         seed=recipe["seed"],
         grains=recipe["grains"],
     )
-    return Prepared(learns(recipes.params_of(learns.Params, recipe["params"], recipe["learner"])), eyes, fitted, data, rows)
+    return Prepared(
+        learns(recipes.params_of(learns.Params, recipe["params"], recipe["learner"])), eyes, fitted, data, rows
+    )
 
 
 def draft(snapshot: Snapshot, recipe: dict[str, Any], fitted: State, learned: State) -> Draft:

@@ -67,29 +67,40 @@ def resolve(
     resolved = recipes.resolve(recipe, snapshot.kind, snapshot.labels)
     if not recipe.budget:
         return resolved
-    asked = {"snapshot": snapshot.digest, "asked": _plain(recipe), "engine": engine_of(snapshot.kind, resolved["learner"])}
+    engine = engine_of(snapshot.kind, resolved["learner"])
+    asked = {"snapshot": snapshot.digest, "asked": asdict(recipe), "engine": engine}
     known = home.catalog.request(asked)
     if known is not None:
         return dict(known.recipe)
     began = time.monotonic()
     per_step = seconds_per_step(resolved)
     left = max(0.0, recipe.budget - (time.monotonic() - began))
-    steps = max(1, min(int(resolved["params"]["steps"]), int(left / per_step)))
-    resolved["params"]["steps"] = steps
-    home.catalog.remember_request(asked, "", request(snapshot, resolved).key, resolved)
-    return resolved
+    most = int(resolved["params"]["steps"])
+    resolved["params"]["steps"] = max(1, min(most, int(min(float(most), left / max(per_step, 1e-9)))))
+    with home.catalog.transaction():  # of two that decide at the same time the first one's word counts
+        known = home.catalog.request(asked)
+        if known is None:
+            _remember(home, asked, request(snapshot, resolved))
+    return resolved if known is None else dict(known.recipe)
+
+
+def remember(home: Home, source: str, wanted: Request) -> None:
+    """Records that a run answers a source, before its first step."""
+    with home.catalog.transaction():
+        _remember(home, {"source": source}, wanted)
 
 
 def check_unchanged(home: Home, source: str, wanted: Request) -> None:
-    """Stops when an unfinished run of the same source would not be the one to resume.
+    """Stops when the latest run of the same source is unfinished and would not be the one to resume.
 
     Raises
     ------
     RunChanged
         With what differs, and how to go on.
     """
-    unfinished = home.catalog.unfinished({"source": source})
-    if unfinished is None or unfinished.key == wanted.key:
+    latest = home.catalog.request({"source": source})
+    unfinished = None if latest is None else home.catalog.run(latest.run)
+    if unfinished is None or unfinished.key == wanted.key or unfinished.state not in ("running", "interrupted"):
         return
     old = {"snapshot": unfinished.snapshot[:19], "recipe": unfinished.recipe, "engine": unfinished.engine}
     new = {"snapshot": wanted.snapshot[:19], "recipe": wanted.recipe, "engine": wanted.engine}
@@ -110,5 +121,6 @@ def check_engine(run: str, recorded: dict[str, Any], here: dict[str, Any]) -> No
         )
 
 
-def _plain(recipe: Recipe) -> dict[str, Any]:
-    return {**asdict(recipe), "features": dict(recipe.features), "params": dict(recipe.params)}
+def _remember(home: Home, asked: dict[str, Any], wanted: Request) -> None:
+    home.catalog.add_run(wanted.key, wanted.snapshot, wanted.recipe, wanted.engine)
+    home.catalog.remember_request(asked, "", wanted.key, wanted.recipe)

@@ -83,14 +83,10 @@ def _calibrated(draft: Draft, evidence: Evidence, recipe: Mapping[str, Any]) -> 
     is_spam = both[1] == column
     if not (~is_spam).any():
         return draft
-    return replace(
-        draft, cutoffs=calibration.choose_cutoffs(scores[~is_spam], scores[is_spam], recipe["ham_loss"])
-    )
+    return replace(draft, cutoffs=calibration.choose_cutoffs(scores[~is_spam], scores[is_spam], recipe["ham_loss"]))
 
 
-def _scores(
-    snapshot: Snapshot, draft: Draft, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+def _scores(snapshot: Snapshot, draft: Draft, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     raw = [draft.raw(contents) for _, contents in snapshot.batches(rows, 4096)]
     empty = np.zeros((0, len(snapshot.labels)))
     return (np.concatenate(raw) if raw else empty), snapshot.table.label[rows]

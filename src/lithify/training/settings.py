@@ -46,6 +46,10 @@ class Settings:
         return self.threads or cores()
 
 
+AS_IT_COMES = Settings()
+"""All cores, no limit, checkpoints by time."""
+
+
 def cores() -> int:
     """How many cores this process may use."""
     try:

@@ -49,7 +49,7 @@ class Progress:
     def from_checkpoint(checkpoint: Checkpoint) -> Progress:
         """The inverse of :meth:`to_checkpoint`; ``MalformedContainer`` for anything else."""
         facts = checkpoint.facts
-        kinds = {"stage": int, "stage_step": int, "finished": dict, "current": (dict, type(None))}
+        kinds: dict[str, Any] = {"stage": int, "stage_step": int, "finished": dict, "current": (dict, type(None))}
         if facts.keys() != kinds.keys() or not all(isinstance(facts[name], kinds[name]) for name in kinds):
             raise MalformedContainer("The checkpoint has the wrong fields.", expected=", ".join(sorted(kinds)))
 

@@ -1,0 +1,100 @@
+"""`python -m lithify.training.worker`: a run in a process of its own, with the pins in its environment.
+
+The first line on its standard input is the job; then the input stays open for as long as the caller lives. Messages go
+to its standard output. The worker inherits the caller's lock of the run, so the run stays locked until both are gone,
+and it never outlives the caller: the system kills it when the caller's thread ends (Linux), and the end of its input
+does everywhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lithify.data.snapshot import open_snapshot
+from lithify.progress import Update
+from lithify.store.home import open_home
+from lithify.training import messages
+from lithify.training.perform import Task, perform, rebuild
+from lithify.training.prepare import seconds_per_step
+from lithify.training.request import Request
+from lithify.training.settings import Settings
+
+_ORPHANED = 75
+
+
+def _perform(task: Task) -> bool:
+    return perform(task)
+
+
+def _rebuild(task: Task) -> str:
+    return base64.b64encode(rebuild(task)).decode()
+
+
+def _time(task: Task) -> float:
+    return seconds_per_step(task.home, task.snapshot, task.wanted.recipe, task.settings)
+
+
+VERBS: dict[str, Callable[[Task], Any]] = {"perform": _perform, "rebuild": _rebuild, "time": _time}
+
+
+def main() -> int:
+    """Does one job; returns the exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the session begins there is nothing to keep
+    out = _own_output()
+    job = json.loads(sys.stdin.buffer.readline())
+    die_with_caller(job["caller"])
+    threading.Thread(target=_watch_caller, daemon=True).start()
+    try:
+        result = VERBS[job["verb"]](_task(job, out))
+    except BaseException as error:
+        out.write(messages.failure(error))
+        return 1
+    out.write(messages.line(result=result))
+    return 0
+
+
+def die_with_caller(caller: int) -> None:
+    """Asks the system to kill this process when the thread that started it ends; leaves if that has happened."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    if os.getppid() != caller:
+        os._exit(_ORPHANED)
+
+
+def _watch_caller() -> None:
+    while sys.stdin.buffer.read(1):
+        pass
+    os._exit(_ORPHANED)
+
+
+def _own_output() -> BinaryIO:
+    """Standard output for messages alone; whatever else prints goes to standard error."""
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    return out
+
+
+def _task(job: dict[str, Any], out: BinaryIO) -> Task:
+    home = open_home(Path(job["home"]))
+
+    def report(update: Update) -> None:
+        out.write(messages.progress(update))
+
+    wanted = Request(**job["wanted"])
+    return Task(home, open_snapshot(home, wanted.snapshot), wanted, Settings(**job["settings"]), report)
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # the thread that waits for the caller would hold the interpreter up

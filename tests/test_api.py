@@ -1,0 +1,130 @@
+"""The verbs as Python functions, and what ``import lithify`` offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import lithify as lf
+from lithify import api
+from lithify.progress import Update
+
+
+def _texts(path: Path, rows: int = 90) -> Path:
+    words = {"a": "red green blue", "b": "one two three", "c": "dog cat bird"}
+    lines = [
+        f"{label},{text} {label}{i * 17} {label}{i * i} more{i % 7}"
+        for i in range(rows)
+        for label, text in words.items()
+    ]
+    path.write_text("label,text\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("api") / "home"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _texts(tmp_path_factory.mktemp("data") / "texts.csv")
+
+
+@pytest.fixture(scope="module")
+def snap(home: Path, data: Path) -> Iterator[lf.Snapshot]:
+    yield lf.snapshot(data, name="texts", home=home)
+
+
+@pytest.fixture(scope="module")
+def model(snap: lf.Snapshot, home: Path) -> lf.Model:
+    return lf.train(snap, home=home)
+
+
+def test_everything_that_is_offered_is_there() -> None:
+    assert [name for name in lf.__all__ if not hasattr(lf, name)] == []
+    assert set(lf.__all__) <= set(dir(lf))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = lf.nothing
+
+
+def test_the_same_training_is_found_by_snapshot_name_and_path(
+    snap: lf.Snapshot, model: lf.Model, home: Path, data: Path
+) -> None:
+    notes: list[str] = []
+
+    def report(update: Update) -> None:
+        notes.append(update.note)
+
+    for thing in (snap, "texts", snap.digest[7:19], data, str(data)):
+        assert lf.train(thing, home=home, report=report).digest == model.digest
+    assert sum("finished" in note for note in notes) == 5
+
+
+def test_model_predicts_explains_and_opens_again(model: lf.Model, home: Path, tmp_path: Path) -> None:
+    assert model.predict(["red green blue"])[0].label == "a"
+    assert model.explain("dog cat").items
+    written = lf.train("texts", home=home, out=tmp_path / "m.lith")
+    assert written.path == tmp_path / "m.lith"
+    assert lf.open(tmp_path / "m.lith", verify=True).digest == model.digest
+    assert lf.open(model.digest[7:19], home=home).digest == model.digest
+    assert lf.verify(model, rebuild=True, home=home).digest == model.digest
+
+
+def test_python_writes_no_file_unless_asked(
+    model: lf.Model, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lf.train("texts", home=home)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluation_counts_its_looks(model: lf.Model, snap: lf.Snapshot, tmp_path: Path) -> None:
+    first, second = (lf.evaluate(model, snap).looks for _ in range(2))
+    assert second == (first or 0) + 1
+    assert lf.evaluate(model, snap, "validation").looks == 1
+    assert lf.evaluate(model, snap).report(tmp_path / "r.html").stat().st_size > 1000
+
+
+def test_recipe_from_file_mapping_and_single_values(tmp_path: Path) -> None:
+    file = tmp_path / "r.toml"
+    file.write_text('quality = "fast"\n[linear]\nsteps = 5\n')
+    recipe = api.make_recipe(file, learner="linear", budget="1m", assignments=["seed=3"])
+    assert (recipe.quality, recipe.learner, recipe.budget, recipe.seed) == ("fast", "linear", 60.0, 3)
+    assert recipe.params == {"steps": 5}
+    assert api.make_recipe(recipe) == recipe
+    assert api.make_recipe({"seed": 4}).seed == 4
+    with pytest.raises(lf.errors.RecipeError, match="Did you mean 'seed'"):
+        api.make_recipe({"sed": 4})
+    with pytest.raises(lf.errors.NotFound):
+        api.make_recipe(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize("text", ["", "m", "10x", "0s", "-5m", "1m1h", "1,5h", 0, float("nan")])
+def test_what_is_no_length_of_time(text: str | float) -> None:
+    with pytest.raises(lf.errors.UsageError):
+        api.duration(text)
+
+
+def test_given_split(tmp_path: Path) -> None:
+    lines = [
+        f"{('x', 'y')[i % 2]},word{i} {i * 7} other{i},{('train', 'test', 'validation')[i // 2 % 3]}" for i in range(60)
+    ]
+    (tmp_path / "t.csv").write_text("label,text,part\n" + "\n".join(lines) + "\n")
+    made = lf.snapshot(tmp_path / "t.csv", split="given:part", home=tmp_path / "home")
+    assert made.manifest["split"]["rule"] == "given"
+    assert [len(made.rows(side)) for side in ("train", "validation", "test")] == [20, 20, 20]
+
+
+def test_a_folder_cannot_be_a_model_file(tmp_path: Path) -> None:
+    with pytest.raises(lf.errors.UsageError):
+        api.check_out(tmp_path)
+    with pytest.raises(lf.errors.NotFound):
+        api.check_out(tmp_path / "no" / "m.lith")
+
+
+def test_out_that_cannot_be_written_is_said_before_the_training(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(lf.errors.NotFound, match="no folder"):
+        lf.train(tmp_path / "nothing", home=home, out=tmp_path / "no" / "m.lith")

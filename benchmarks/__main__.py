@@ -38,7 +38,9 @@ def _parse(arguments: list[str] | None) -> tuple[Options, list[str]]:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which; all when none is named")
-    parser.add_argument("--data", metavar="PATH", help="the archive of mail, or a folder that holds mail/spamassassin.tar.xz")
+    parser.add_argument(
+        "--data", metavar="PATH", help="the archive of mail, or a folder that holds mail/spamassassin.tar.xz"
+    )
     parser.add_argument("--rows", type=int, metavar="N", help="about how many messages to use; not to be quoted")
     parser.add_argument("--quick", action="store_true", help="one repeat of each timing; not to be quoted")
     given = parser.parse_args(arguments)

@@ -1,4 +1,7 @@
-"""Bogofilter, the Bayesian filter of Debian and others, on whole messages as it reads them itself."""
+"""Bogofilter, the Bayesian filter of Debian and others, on whole messages as it reads them itself.
+
+Its defaults decide what is spam: 0.99 and above. Below that down to 0.45 is what it calls unsure, which is delivered.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from benchmarks.judging import Scores
 
 NAME = "bogofilter"
 SEES = "whole message"
+FORMAT = "--terse-format=%1.1c %.16f"  # its %e and %g lose the exponent
 _LINE = re.compile(r"(\S+) ([SHU]) (\S+)")
 
 
@@ -30,48 +34,37 @@ def version() -> str:
     return _run(["-V"], "").splitlines()[0].replace("version ", "")
 
 
-class Bogofilter:
-    """Works on one corpus, whose messages it is given as files.
-
-    Its defaults decide what is spam: 0.99 and above. In between is what it calls unsure, which is delivered.
-    """
-
-    name, sees = NAME, SEES
-
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="lithify-bench-")
-        self._files: list[Path] = []
-
-    def score(self, corpus: Corpus, part: Part) -> Scores:
-        """Scores of the test rows after registering the training rows once each."""
-        with tempfile.TemporaryDirectory(prefix="lithify-bench-") as home:
-            self.train(corpus, part, Path(home))
-            return self.scores(corpus, part, Path(home))
-
-    def train(self, corpus: Corpus, part: Part, home: Path) -> None:
-        """Registers the training rows into a word list of its own."""
+def score(corpus: Corpus, part: Part) -> Scores:
+    """Scores of the test rows after registering each training row once."""
+    with tempfile.TemporaryDirectory(prefix="lithify-bench-") as folder:
+        home, mail = Path(folder, "home"), Path(folder, "mail")
+        home.mkdir()
+        mail.mkdir()
         for label, flag in ((0, "-n"), (1, "-s")):
             rows = part.train[corpus.spam[part.train] == label]
-            _run(["-C", "-d", str(home), flag, "-b"], self.files(corpus, rows))
+            _run(["-C", "-d", str(home), flag, "-b"], _files(corpus, rows, mail))
+        wanted = _files(corpus, part.test, mail)
+        told = _run(["-C", "-d", str(home), "-t", "-v", FORMAT, "-b"], wanted)
+    return _scores(told, wanted.split())
 
-    def scores(self, corpus: Corpus, part: Part, home: Path) -> Scores:
-        """Scores of the test rows, to the last digit it prints."""
-        wanted = self.files(corpus, part.test)
-        told = _run(["-C", "-d", str(home), "-t", "-v", "--terse-format=%1.1c %.16f", "-b"], wanted)
-        found = {name: (verdict, float(value)) for name, verdict, value in _LINE.findall(told)}
-        each = [found[name] for name in wanted.split()]
-        if not all(0.0 <= value <= 1.0 for _, value in each):
-            raise RuntimeError("bogofilter printed scores that are no probabilities")
-        called = np.array([verdict == "S" for verdict, _ in each])
-        return Scores(np.array([value for _, value in each]), called, called)
 
-    def files(self, corpus: Corpus, rows: Iterable[int]) -> str:
-        """The files of some rows, one a line."""
-        if not self._files:
-            self._files = [Path(self._folder.name, f"{row}.eml") for row in range(len(corpus))]
-            for path, content in zip(self._files, corpus.content, strict=True):
-                path.write_bytes(content)
-        return "".join(f"{self._files[row]}\n" for row in rows)
+def _scores(told: str, wanted: list[str]) -> Scores:
+    """What it said of each file."""
+    found = {name: (verdict, float(value)) for name, verdict, value in _LINE.findall(told)}
+    each = [found[name] for name in wanted]
+    value = np.array([value for _, value in each])
+    if not ((value >= 0.0) & (value <= 1.0)).all():
+        raise RuntimeError("bogofilter printed scores that are no probabilities")
+    called = np.array([verdict == "S" for verdict, _ in each])
+    return Scores(value, called, called)
+
+
+def _files(corpus: Corpus, rows: Iterable[int], folder: Path) -> str:
+    """Writes some messages as files; their paths, one a line."""
+    paths = [folder / f"{row}.eml" for row in rows]
+    for row, path in zip(rows, paths, strict=True):
+        path.write_bytes(corpus.content[row])
+    return "".join(f"{path}\n" for path in paths)
 
 
 def _run(arguments: list[str], files: str) -> str:

@@ -61,7 +61,9 @@ def main() -> None:
     _train(home, frozen, 0, 2, NEVER)
     for number in range(told["repeats"]):
         order = (None, NEVER) if number % 2 == 0 else (NEVER, None)
-        seconds = {every: _train(home, frozen, 2 * number + i + 1, told["steps"], every) for i, every in enumerate(order)}
+        seconds = {
+            every: _train(home, frozen, 2 * number + i + 1, told["steps"], every) for i, every in enumerate(order)
+        }
         pairs.append((seconds[None], seconds[NEVER]))
     json.dump({"pairs": pairs, "written": counter.written, "bytes": counter.bytes}, sys.stdout)
 

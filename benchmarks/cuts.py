@@ -77,9 +77,7 @@ def by_time(corpus: Corpus, share: float) -> Cut:
 
 def by_time_per_label(corpus: Corpus, share: float) -> Cut:
     """The oldest share of ham and the oldest share of spam: both sides hold both labels in the same proportion."""
-    return Cut(
-        f"by time {_percent(share)}, per label", (_first_of_each_label(corpus, _oldest_first(corpus), share),)
-    )
+    return Cut(f"by time {_percent(share)}, per label", (_first_of_each_label(corpus, _oldest_first(corpus), share),))
 
 
 def without_copies(part: Part, group: Rows) -> NDArray[np.bool_]:

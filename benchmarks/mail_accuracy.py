@@ -60,7 +60,7 @@ def _filters() -> dict[tuple[str, str], Filter]:
     if fast_text.present():
         made[fast_text.NAME, fast_text.SEES] = fast_text.score
     if bogofilter.present():
-        made[bogofilter.NAME, bogofilter.SEES] = bogofilter.Bogofilter().score
+        made[bogofilter.NAME, bogofilter.SEES] = bogofilter.score
     return made
 
 
@@ -108,9 +108,7 @@ def _add_mean(table: Table, data: Corpus, cut: Cut, found: dict[tuple[str, str],
     table.add()
 
 
-def _lines(
-    table: Table, name: str, train: str, spam: NDArray[np.int64], scores: dict[tuple[str, str], Scores]
-) -> None:
+def _lines(table: Table, name: str, train: str, spam: NDArray[np.int64], scores: dict[tuple[str, str], Scores]) -> None:
     first = (name, train, str(int((spam == 0).sum())), str(int(spam.sum())))
     mine = next(iter(scores.values()))
     for key, some in scores.items():
@@ -123,9 +121,7 @@ def _lines(
 
 
 def _cells(figures: dict[str, Measured]) -> Sequence[str]:
-    area, missed, accuracy = (
-        figures[name] for name in ("one_minus_roca_percent", "missed_at_1_per_1000", "accuracy")
-    )
+    area, missed, accuracy = (figures[name] for name in ("one_minus_roca_percent", "missed_at_1_per_1000", "accuracy"))
     return (
         *(f"{area.value:.3f}", f"{area.low:.3f} to {area.high:.3f}"),
         *(f"{100 * missed.value:.1f}", f"{100 * missed.low:.1f} to {100 * missed.high:.1f}"),

@@ -28,7 +28,7 @@ PHASE_WORDS = {
     "folds": "training the folds for the cut-off",
     "seal": "calibrating, measuring, sealing",
 }
-FOUR_MEGABYTES = {"folds": 0, "linear": {"steps": 2}, "features": {"body_bits": 20, "shape_bits": 19}}
+FOUR_MEGABYTES = {"folds": 0, "linear": {"steps": 2}, "features": {"body_bits": 20, "shape_bits": 20}}
 
 
 def run(options: Options) -> Table:
@@ -71,7 +71,8 @@ def _training(table: Table, options: Options, archive: Path, place: Path) -> Non
         told = {"archive": str(archive), "home": str(place / f"home-{name}"), "copy": str(place / "model.lith")}
         return processes.called("benchmarks.one_training", told, environment)
 
-    once("warming")
+    if not options.quick:
+        once("warming")
     found = [once(f"repeat {number + 1}") for number in range(1 if options.quick else 5)]
     seconds = [sum(one["seconds"].values()) for one in found]
     _line(table, "archive to sealed model", seconds, "s", "5", "in process, 2 threads at most, loading included")
@@ -92,7 +93,9 @@ def _scoring(table: Table, options: Options, archive: Path, place: Path) -> None
     told = {"archive": str(archive), "model": str(place / "model.lith"), "rows": rows, "learned": rows}
     filters: list[tuple[str, str | int]] = [("Lithify", "lithify")]
     if not options.quick:
-        filters += [(f"{peer.name} ({peer.sees})", at) for at, peer in enumerate(peers.PEERS) if peer is not peers.WordsOfAll]
+        filters += [
+            (f"{peer.name} ({peer.sees})", at) for at, peer in enumerate(peers.PEERS) if peer is not peers.WordsOfAll
+        ]
     for name, which in filters:
         tell(f"Scoring: {name}.")
         ours = which == "lithify"
@@ -120,11 +123,11 @@ def _command_line(table: Table, options: Options, archive: Path, place: Path) ->
     )  # fmt: skip
     repeats = 1 if options.quick else 15
     taken: dict[str, list[float]] = {name: [] for name, *_ in commands}
-    for _ in range(repeats + 1):  # in turns, so that a busy moment does not fall on one of them
+    for _ in range(repeats):  # in turns, so that a busy moment does not fall on one of them
         for name, arguments, *_ in commands:
             taken[name].append(1000 * processes.timed(arguments, home)[0])
     for name, _, target, how in commands:
-        _line(table, name, taken[name][1:], "ms", target, how)
+        _line(table, name, taken[name], "ms", target, how)
     table.add()
 
 

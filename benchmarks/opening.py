@@ -1,4 +1,4 @@
-"""How long opening a sealed model takes in a process that has opened one before; prints JSON. Used by ``mail_speed``."""
+"""How long opening a sealed model takes, in a process that has opened one before; used by ``mail_speed``."""
 
 from __future__ import annotations
 

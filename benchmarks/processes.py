@@ -46,5 +46,3 @@ def facts() -> dict[str, Any]:
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
     paths = [str(ROOT), os.environ.get("PYTHONPATH", ""), str(ROOT / "src")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | dict(more or {})
-
-

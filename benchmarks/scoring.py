@@ -22,7 +22,9 @@ def main() -> None:
     raws = raw_messages(Path(told["archive"]), told["rows"])
     score = _ours(told["model"]) if told["which"] == "lithify" else _peer(told)
     some = raws[:: max(1, len(raws) // told["singles"])]
-    json.dump({"batch": _batch(score, raws, told["repeats"]), **_singles(score, some), "messages": len(raws)}, sys.stdout)
+    json.dump(
+        {"batch": _batch(score, raws, told["repeats"]), **_singles(score, some), "messages": len(raws)}, sys.stdout
+    )
 
 
 def raw_messages(archive: Path, rows: int | None) -> list[bytes]:

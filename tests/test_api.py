@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,8 +33,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def snap(home: Path, data: Path) -> Iterator[lf.Snapshot]:
-    yield lf.snapshot(data, name="texts", home=home)
+def snap(home: Path, data: Path) -> lf.Snapshot:
+    return lf.snapshot(data, name="texts", home=home)
 
 
 @pytest.fixture(scope="module")

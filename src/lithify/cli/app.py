@@ -20,7 +20,7 @@ from lithify.errors import LithifyError, UsageError, as_store_error
 SECTIONS: dict[str, dict[str, str]] = {
     "Start here": {"demo": "demo"},
     "Data": {"snapshot": "data", "diff": "data", "withdraw": "data"},
-    "Training": {"train": "training", "runs": "training"},
+    "Training": {"train": "training", "runs": "runs"},
     "Models": {"evaluate": "using", "predict": "using", "explain": "using", "verify": "using"},
     "Housekeeping": {"show": "keeping", "ls": "keeping", "gc": "keeping", "doctor": "keeping"},
 }

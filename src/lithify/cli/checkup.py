@@ -67,7 +67,8 @@ def _platform() -> Check:
 
 
 def _cores() -> Check:
-    return Check("cores", True, f"{len(os.sched_getaffinity(0))} to use of {os.cpu_count()}")
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    return Check("cores", True, f"{usable} to use of {os.cpu_count()}")
 
 
 def _packages() -> Check:

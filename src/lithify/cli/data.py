@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
+from lithify.cli.kernels import tell_compiling
 from lithify.cli.output import Terminal, count, moment, plain, short
 from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
@@ -43,6 +45,7 @@ def snapshot(
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     asked = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
+    tell_compiling(terminal)
     with Progress(quiet=quiet, width=terminal.width) as report:
         made = api.snapshot(
             data, name=name, parent=parent, split=split, strict=strict, home=home, report=report, **asked
@@ -118,8 +121,11 @@ def snapshot_document(snap: Snapshot) -> dict[str, Any]:
     return {"snapshot": snap.digest, "names": snap.home.catalog.names_of(snap.digest), "manifest": snap.manifest}
 
 
-def describe(terminal: Terminal, snap: Snapshot, quarantined: bool = True) -> None:
-    """A snapshot in some lines: rows, split and why, copies, near-duplicates, quarantine."""
+def describe(terminal: Terminal, snap: Snapshot, extra: Sequence[tuple[str, str]] = (), listed: bool = False) -> None:
+    """A snapshot in some lines: rows, split and why, copies, near-duplicates, quarantine; then ``extra`` facts.
+
+    ``listed`` says that the quarantine list itself follows.
+    """
     m = snap.manifest
     names = snap.home.catalog.names_of(snap.digest)
     terminal.say(
@@ -128,7 +134,7 @@ def describe(terminal: Terminal, snap: Snapshot, quarantined: bool = True) -> No
     sides: dict[str, dict[str, int]] = m["split"]["counts"]
     total = {label: sum(side.get(label, 0) for side in sides.values()) for label in snap.labels}
     counts = ", ".join(f"{rows:,} {plain(label)}" for label, rows in list(total.items())[:8])
-    terminal.facts(_facts(m, counts, snap))
+    terminal.facts([*_facts(m, counts), *extra])
     shown = snap.labels[:6]
     rows = [
         [f"  {title}", *(f"{sides[side].get(label, 0):,}" for label in shown)]
@@ -136,11 +142,11 @@ def describe(terminal: Terminal, snap: Snapshot, quarantined: bool = True) -> No
         if side in sides and (side != "excluded" or any(sides[side].values()))
     ]
     terminal.table(rows, range(1, len(shown) + 1), ["  rows", *map(plain, shown)])
-    if quarantined and m["quarantine"]:
+    if not listed and m["quarantine"]:
         terminal.say(f"  quarantine list: lithify show {names[0] if names else short(snap.digest)}")
 
 
-def _facts(m: dict[str, Any], counts: str, snap: Snapshot) -> list[tuple[str, str]]:
+def _facts(m: dict[str, Any], counts: str) -> list[tuple[str, str]]:
     facts = [("rows", f"{m['rows']['count']:,} of {m['kind']} ({counts})")]
     if m["period"]:
         facts.append(("period", f"{moment(m['period'][0])[:10]} to {moment(m['period'][1])[:10]}"))

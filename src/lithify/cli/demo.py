@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from lithify.cli import options as o
-from lithify.cli.output import Terminal, plain, short, size
+from lithify.cli.output import Terminal, short, shown_path, size
 from lithify.cli.parser import Option
 from lithify.cli.progress import Progress, span
 from lithify.errors import UsageError
@@ -70,7 +70,7 @@ def demo(
     began = time.monotonic()
     opened = api.open_home(folder / "home" if home is None else home)
     terminal.say(terminal.style("Lithify demo: a spam filter from real mail, trained once and set in stone", "bold"))
-    terminal.paragraph(f"Everything stays in {_typed(folder)}/.")
+    terminal.paragraph(f"Everything stays in {shown_path(folder)}/.")
     stage = Stage(terminal, Terminal(as_json=as_json, quiet=quiet, indent="   "), folder, opened)
     snap = _freeze(stage)
     outcome = _train(stage, snap)
@@ -102,7 +102,7 @@ def _freeze(stage: Stage) -> Snapshot:
     stage.heading(1, "The mail, frozen")
     if not copy.exists():
         copy.write_bytes(samples.mail().read_bytes())
-    stage.tell(f"{_typed(copy)} is {open_source(copy).describe()}.")
+    stage.tell(f"{shown_path(copy)} is {open_source(copy).describe()}.")
     tell_compiling(stage.inner)
     began = time.monotonic()
     with stage.working() as report:
@@ -144,7 +144,7 @@ def _seal(stage: Stage, outcome: Outcome) -> Path:
     stage.heading(3, "Sealed and verified")
     path = stage.folder / f"spam-{short(outcome.model.digest)}.lith"
     model = api.verify(api.write_model(outcome.model, path))
-    stage.tell(f"{_typed(path)}, {size(len(model.data))}: one file that runs no code when it is opened.")
+    stage.tell(f"{shown_path(path)}, {size(len(model.data))}: one file that runs no code when it is opened.")
     stage.tell("Seal, structure and golden predictions are as they were sealed. Its name:")
     stage.inner.say(model.digest)
     return path
@@ -182,7 +182,7 @@ def _explain(stage: Stage, path: Path, snap: Snapshot, found: Evaluation) -> Non
     file = stage.folder / "message.eml"
     file.write_bytes(_message(snap, found))
     model = api.open(path)
-    stage.tell(f"{_typed(file)} is one of the messages it has never seen. What pushes its score up and down:")
+    stage.tell(f"{shown_path(file)} is one of the messages it has never seen. What pushes its score up and down:")
     stage.inner.say()
     show_explanation(stage.inner, model, model.explain(file), 8)
 
@@ -203,12 +203,12 @@ def _report(stage: Stage, found: Evaluation) -> Path:
     with stage.working() as report:
         report(Update("drawing"))
         page = found.report(stage.folder / "report.html")
-    stage.tell(f"{_typed(page)}: open it in a browser. One file, loads nothing, shows no whole message.")
+    stage.tell(f"{shown_path(page)}: open it in a browser. One file, loads nothing, shows no whole message.")
     return page
 
 
 def _next(stage: Stage, path: Path, seconds: float) -> None:
-    model, folder = _typed(path), _typed(stage.folder)
+    model, folder = shown_path(path), shown_path(stage.folder)
     stage.terminal.title(f"Done in {span(seconds)}. What to do next, in this folder:")
     for command, why in (
         (f"lithify predict {model} {folder}/message.eml", "judge a message; takes folders and mailboxes too"),
@@ -218,9 +218,3 @@ def _next(stage: Stage, path: Path, seconds: float) -> None:
     ):
         stage.inner.say(command)
         stage.inner.say(stage.inner.style(f"    {why}", "dim"))
-
-
-def _typed(path: Path) -> str:
-    """A path as a person would type it."""
-    found = path.resolve()
-    return plain(str(found.relative_to(Path.cwd()) if found.is_relative_to(Path.cwd()) else found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from lithify.errors import UsageError
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ROWS, BYTES = 512, 16 << 20
 """How many rows, or bytes, are scored together."""
+MANY = 32
+"""From so many rows on, scoring them together is worth loading compiled code."""
 
 
 def rows(model: Model, inputs: Iterable[str], text: str | None = None) -> Iterator[Row | Problem]:
@@ -24,15 +26,23 @@ def rows(model: Model, inputs: Iterable[str], text: str | None = None) -> Iterat
         yield from open_source(item, kind=model.kind, text=text, labelled=False).rows()
 
 
-def predictions(model: Model, found: Iterable[Row | Problem]) -> Iterator[Prediction | Problem]:
-    """A prediction for each row and a problem as it is, in the order in which they come."""
+def predictions(
+    model: Model, found: Iterable[Row | Problem], before_many: Callable[[], None]
+) -> Iterator[Prediction | Problem]:
+    """A prediction for each row and a problem as it is, in the order in which they come.
+
+    ``before_many`` is called once, before the first batch that is large enough for the compiled kernels.
+    """
     from lithify.data.schema import Problem
 
     batch: list[Row | Problem] = []
-    size = 0
+    size, told = 0, False
     for row in found:
         batch.append(row)
         size += 0 if isinstance(row, Problem) else len(row.content)
+        if len(batch) == MANY and not told:
+            told = True
+            before_many()
         if len(batch) >= ROWS or size >= BYTES:
             yield from _score(model, batch)
             batch, size = [], 0

@@ -25,7 +25,7 @@ def show(
     Example: lithify show spam.lith
     """
     from lithify import api
-    from lithify.cli import training
+    from lithify.cli.runs import show_run
     from lithify.cli.showing import show_model, show_snapshot
     from lithify.data.snapshot import open_snapshot
 
@@ -38,7 +38,7 @@ def show(
         return show_model(terminal, api.open(found.digest, home=opened))
     if found.kind == "snapshot":
         return show_snapshot(terminal, opened, open_snapshot(opened, found.digest))
-    return training.show_run(terminal, opened, found.digest)
+    return show_run(terminal, opened, found.digest)
 
 
 def ls(

@@ -24,7 +24,7 @@ def cached() -> bool:
 def tell_compiling(terminal: Terminal) -> None:
     """Says that the time also goes into compiling, when it does."""
     if not cached():
-        terminal.note("First use of this installation: compiling the numeric kernels, once, about ten seconds.")
+        terminal.note("First use of this installation: compiling the numeric kernels, once, which takes a while.")
 
 
 def warm(report: Reporter) -> None:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import IO, Any
 
 from lithify.errors import LithifyError, SessionEnded
@@ -209,6 +210,12 @@ def short(digest: str) -> str:
     '3f9a1c2b7d10'
     """
     return digest.rpartition(":")[2][:12]
+
+
+def shown_path(path: Path) -> str:
+    """A path as a person would type it here."""
+    found, here = path.resolve(), Path.cwd()
+    return plain(str(found.relative_to(here) if found.is_relative_to(here) else found))
 
 
 def moment(seconds: int) -> str:

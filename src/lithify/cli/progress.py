@@ -162,7 +162,7 @@ def span(seconds: float) -> str:
     """A length of time in words of two units at most.
 
     >>> span(0.42), span(12), span(75), span(4000)
-    ('0.4 s', '12 s', '1 min 15 s', '1 h 7 min')
+    ('0.4 s', '12 s', '1 min 15 s', '1 h 6 min')
     """
     if seconds < 10:
         return f"{seconds:.1f} s"

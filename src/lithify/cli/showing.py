@@ -58,15 +58,13 @@ def show_snapshot(terminal: Terminal, home: Home, snapshot: Snapshot) -> None:
     terminal.document(snapshot_document(snapshot) | {"quarantine": listed, "models": models, "looks": looks})
     if terminal.as_json:
         return
-    describe(terminal, snapshot, quarantined=False)
-    times = {1: "once", 2: "twice"}.get(looks["test"], f"{looks['test']:,} times")
-    terminal.facts(
-        [
-            ("made", moment(row.created)),
-            ("models", ", ".join(map(short, models)) or "none yet"),
-            ("test rows", f"looked at {times}" if looks["test"] else "never looked at"),
-        ]
-    )
+    times = {0: "never", 1: "once", 2: "twice"}.get(looks["test"], f"{looks['test']:,} times")
+    extra = [
+        ("made", moment(row.created)),
+        ("models", ", ".join(map(short, models)) or "none yet"),
+        ("looks", f"the test rows were looked at {times}"),
+    ]
+    describe(terminal, snapshot, extra, listed=True)
     if listed:
         terminal.title(f"Quarantine: {count(len(listed), 'row')}")
         reasons = [_reason(item) for item in listed[:LISTED]]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from lithify.cli import options as o
+from lithify.cli.kernels import tell_compiling
 from lithify.cli.output import Terminal, count, plain
 from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
@@ -50,6 +51,7 @@ def evaluate(
     terminal = Terminal(as_json=as_json, quiet=quiet)
     path = None if report is None else api.check_out(report)
     asked = {"label": label, "text": text, "time": time, "kind": kind}
+    tell_compiling(terminal)
     with Progress(quiet=quiet, width=terminal.width) as tell:
         tell(Update("measuring"))
         found = api.evaluate(model, data, split, home=home, report=tell, **asked)
@@ -90,7 +92,7 @@ def predict(
     opened = api.open(model, home=home)
     problems = done = 0
     with Progress(quiet=quiet or sys.stdout.isatty(), width=terminal.width) as tell:
-        for found in predictions(opened, rows(opened, inputs, text)):
+        for found in predictions(opened, rows(opened, inputs, text), lambda: tell_compiling(terminal)):
             done += 1
             if isinstance(found, Problem):
                 problems += 1
@@ -151,6 +153,8 @@ def verify(
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
+    if rebuild:
+        tell_compiling(terminal)
     with Progress(quiet=quiet, width=terminal.width) as tell:
         sealed = api.verify(model, rebuild=rebuild, home=home, report=tell)
     checks = ["structure", "seal", "golden predictions"] + (["rebuild"] if rebuild else [])

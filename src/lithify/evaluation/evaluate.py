@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,110 +14,16 @@ from lithify import metrics
 from lithify.calibration import verdict
 from lithify.data.split import SIDES
 from lithify.errors import DataError, TooFewRows, UsageError
-from lithify.evaluation import words
 from lithify.evaluation.faces import Model, Snapshot
 from lithify.evaluation.facts import counts_of
 from lithify.evaluation.mistakes import Mistake, worst
-
-VERDICTS = ("ham", "unsure", "spam")
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """One line of the table that a terminal shows."""
-
-    name: str
-    value: str
-    interval: str
-    rows: int
+from lithify.evaluation.report import write
+from lithify.evaluation.result import VERDICTS, Result
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
-    """One model measured on one split of one snapshot.
-
-    Attributes
-    ----------
-    model, snapshot
-        As they were given.
-    split : str
-        ``test``, ``validation`` or ``train``.
-    labels : tuple of str
-        Names of the columns of ``probabilities``; of two labels the positive one is last.
-    rows : int
-    counts : dict of label to rows
-    generations : dict of generation to rows
-    metrics : dict
-        By name: ``value``, ``low``, ``high`` (95 % interval), ``direction``, ``title``, ``unit``.
-    y : (n,) int64
-        Codes of the true labels, positions in ``labels``.
-    probabilities : (n, C) float64
-    keys : (n, 32) uint8
-    confusion : (C, C) int64
-        Rows by true label (down) and most probable label (across).
-    verdicts : dict or None
-        By label: rows that the sealed cut-offs call ham, unsure and spam.
-    looks : int or None
-        How often this split has been looked at, this time included, where that is counted.
-    mistakes : tuple of Mistake
-    notes : tuple of str
-        What limits these figures, in sentences.
-    """
-
-    model: Model = field(repr=False)
-    snapshot: Snapshot = field(repr=False)
-    split: str
-    labels: tuple[str, ...]
-    rows: int
-    counts: dict[str, int]
-    generations: dict[int, int]
-    metrics: dict[str, dict[str, Any]]
-    y: NDArray[np.int64] = field(repr=False)
-    probabilities: NDArray[np.float64] = field(repr=False)
-    keys: NDArray[np.uint8] = field(repr=False)
-    confusion: NDArray[np.int64] = field(repr=False)
-    verdicts: dict[str, dict[str, int]] | None
-    looks: int | None
-    mistakes: tuple[Mistake, ...] = field(repr=False)
-    notes: tuple[str, ...]
-
-    @property
-    def card(self) -> Mapping[str, Any]:
-        """The facts sealed into the model."""
-        return self.model.card
-
-    def table(self) -> list[TableRow]:
-        """Name, value, interval and rows of each figure, in words, in the order in which they are shown."""
-        return [
-            TableRow(
-                found["title"],
-                words.figure(found["value"], found["unit"]),
-                words.interval(found["low"], found["high"], found["unit"]),
-                self.rows,
-            )
-            for found in self.metrics.values()
-        ]
-
-    def to_json(self) -> dict[str, Any]:
-        """Everything but arrays and content: plain values that canonical JSON can carry."""
-        return {
-            "model": self.model.digest,
-            "snapshot": self.snapshot.digest,
-            "split": self.split,
-            "rule": str(self.snapshot.manifest["split"]["rule"]),
-            "rows": self.rows,
-            "counts": self.counts,
-            "generations": {str(generation): rows for generation, rows in self.generations.items()},
-            "looks": self.looks,
-            "metrics": self.metrics,
-            "labels": list(self.labels),
-            "confusion": self.confusion.tolist(),
-            "verdicts": self.verdicts,
-            "mistakes": [
-                {name: value for name, value in vars(mistake).items() if name != "row"} for mistake in self.mistakes
-            ],
-            "notes": list(self.notes),
-        }
+class Evaluation(Result):
+    """A :class:`Result` that can be written down as a page."""
 
     def report(self, path: str | Path, show_content: bool = False) -> Path:
         """Writes the evaluation as one self-contained HTML page and returns its path.
@@ -128,8 +34,6 @@ class Evaluation:
         show_content : bool
             Whether the worst mistakes are shown with their whole text, not only with short spans.
         """
-        from lithify.evaluation.report import write
-
         return write(self, Path(path), show_content)
 
 

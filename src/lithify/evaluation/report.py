@@ -14,10 +14,10 @@ import numpy as np
 
 from lithify.errors import as_store_error
 from lithify.evaluation import drawing, plots, words
-from lithify.evaluation.evaluate import VERDICTS, Evaluation
 from lithify.evaluation.facts import Facts, facts_of
 from lithify.evaluation.marks import SERIES
 from lithify.evaluation.mistakes import Mistake, Span, spans
+from lithify.evaluation.result import VERDICTS, Result
 from lithify.evaluation.summary import headlines, measured_on, summary
 from lithify.media import mime
 from lithify.metrics import wilson
@@ -45,7 +45,7 @@ class Shown:
     text: str | None
 
 
-def write(evaluation: Evaluation, path: Path, show_content: bool = False) -> Path:
+def write(evaluation: Result, path: Path, show_content: bool = False) -> Path:
     """Renders and writes the page by way of a temporary file beside it.
 
     Raises ``StoreError`` when it cannot be written.
@@ -61,7 +61,7 @@ def write(evaluation: Evaluation, path: Path, show_content: bool = False) -> Pat
     return path
 
 
-def render(evaluation: Evaluation, show_content: bool = False) -> str:
+def render(evaluation: Result, show_content: bool = False) -> str:
     """The page as text."""
     import jinja2
 
@@ -103,7 +103,7 @@ def _template(name: str) -> str:
     return resources.files("lithify.evaluation").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _figures(e: Evaluation) -> list[Figure]:
+def _figures(e: Result) -> list[Figure]:
     """The plots that these rows allow."""
     both = len(np.unique(e.y)) > 1
     cutoff = float(e.model.cutoffs["spam"]) if e.model.cutoffs is not None else None
@@ -119,7 +119,7 @@ def _figures(e: Evaluation) -> list[Figure]:
     return made
 
 
-def _corner(e: Evaluation, cutoff: float | None) -> Figure:
+def _corner(e: Result, cutoff: float | None) -> Figure:
     picture = drawing.svg(plots.roc_corner(e.y, e.probabilities, e.labels, cutoff))
     caption = (
         f"How much {e.labels[1]} is caught for how much {e.labels[0]} lost, as the cut-off falls. "
@@ -129,7 +129,7 @@ def _corner(e: Evaluation, cutoff: float | None) -> Figure:
     return Figure("What catching more costs", caption, picture)
 
 
-def _roc(e: Evaluation, cutoff: float | None) -> Figure:
+def _roc(e: Result, cutoff: float | None) -> Figure:
     picture = drawing.svg(plots.roc(e.y, e.probabilities, e.labels, cutoff))
     if len(e.labels) == 2:
         return Figure("The whole ROC curve", "The same curve on plain scales; the dashed line is chance.", picture)
@@ -139,7 +139,7 @@ def _roc(e: Evaluation, cutoff: float | None) -> Figure:
     return Figure("ROC curves", caption, picture)
 
 
-def _scores(e: Evaluation) -> Figure:
+def _scores(e: Result) -> Figure:
     cutoffs = e.model.cutoffs
     edges = None if cutoffs is None else {name: float(cutoffs[name]) for name in ("unsure", "spam")}
     if edges is not None and edges["unsure"] == edges["spam"]:
@@ -152,7 +152,7 @@ def _scores(e: Evaluation) -> Figure:
     return Figure("Where the scores lie", caption + " Counts are on a logarithmic scale.", picture)
 
 
-def _reliability(e: Evaluation) -> Figure:
+def _reliability(e: Result) -> Figure:
     caption = (
         "Ten bins of equal width; the larger a dot, the more rows; bars are 95 % intervals. On the dashed line a "
         "probability means what it says."
@@ -162,12 +162,12 @@ def _reliability(e: Evaluation) -> Figure:
     )
 
 
-def _confusion(e: Evaluation) -> Figure:
+def _confusion(e: Result) -> Figure:
     caption = "Rows by true label and by most probable label, whatever the cut-offs."
     return Figure("Which label for which", caption, drawing.svg(plots.confusion(e.confusion, e.labels)))
 
 
-def _verdicts(e: Evaluation) -> list[tuple[str, list[tuple[int, str, str]]]]:
+def _verdicts(e: Result) -> list[tuple[str, list[tuple[int, str, str]]]]:
     """By label: rows, share and interval of each verdict."""
     if e.verdicts is None:
         return []
@@ -182,7 +182,7 @@ def _verdicts(e: Evaluation) -> list[tuple[str, list[tuple[int, str, str]]]]:
     return result
 
 
-def _per_label(e: Evaluation) -> list[dict[str, Any]]:
+def _per_label(e: Result) -> list[dict[str, Any]]:
     """With more than two labels: what is found of each, and how much of what is called so is it."""
     if len(e.labels) == 2:
         return []
@@ -207,7 +207,7 @@ def _side_rows(facts: Facts) -> list[tuple[str, list[int], int]]:
     return [(side, list(counts.values()), sum(counts.values())) for side, counts in facts.sides.items()]
 
 
-def _shown(e: Evaluation, mistake: Mistake, show_content: bool) -> Shown:
+def _shown(e: Result, mistake: Mistake, show_content: bool) -> Shown:
     content = e.snapshot.content(np.array([mistake.row]))[0]
     explanation = e.model.explain_content(content)
     text = _text(e.snapshot.kind, content) if show_content else None

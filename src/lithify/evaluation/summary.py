@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lithify.evaluation import words
-from lithify.evaluation.evaluate import Evaluation
+from lithify.evaluation.result import Result
 from lithify.metrics import wilson
 
 HEADLINES = ("missed_at_1_per_100", "one_minus_roca_percent", "accuracy", "calibration_error")
@@ -21,7 +21,7 @@ class Headline:
     interval: str
 
 
-def summary(e: Evaluation) -> list[str]:
+def summary(e: Result) -> list[str]:
     """The answer in sentences, the most important first."""
     if e.verdicts is not None:
         return _at_cutoff(e)
@@ -29,7 +29,7 @@ def summary(e: Evaluation) -> list[str]:
     return [f"{words.of(right, e.rows, 'rows')} get the right label ({share(right, e.rows)})."]
 
 
-def headlines(e: Evaluation) -> list[Headline]:
+def headlines(e: Result) -> list[Headline]:
     """The few figures that say most."""
     names = HEADLINES if len(e.labels) == 2 else HEADLINES_MANY
     return [
@@ -42,7 +42,7 @@ def headlines(e: Evaluation) -> list[Headline]:
     ]
 
 
-def measured_on(e: Evaluation) -> list[str]:
+def measured_on(e: Result) -> list[str]:
     """What the figures rest on: rows, split, generations, looks; then what limits them."""
     counts = ", ".join(f"{rows:,} {label}" for label, rows in e.counts.items())
     split = e.snapshot.manifest["split"]
@@ -74,7 +74,7 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
-def _at_cutoff(e: Evaluation) -> list[str]:
+def _at_cutoff(e: Result) -> list[str]:
     assert e.verdicts is not None
     negative, positive = e.labels[0], e.labels[-1]
     lost, caught = e.verdicts[negative], e.verdicts[positive]

@@ -71,7 +71,7 @@ def shape_grams(text: Any, n: int, size: int, bits: int, first: int, bucket: Any
 
 
 @kernel
-def _hash_grams(stream: Any, n: int, size: int, bits: int, first: int, bucket: Any, r: int) -> int:
+def _hash_grams(stream: Any, n: int, size: Any, bits: int, first: Any, bucket: Any, r: int) -> int:
     shift, mask = np.uint64(64 - bits), np.uint64((1 << (8 * size)) - 1)
     gram, offset = np.uint64(0), np.uint32(first)
     for i in range(min(n, size - 1)):

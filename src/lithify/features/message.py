@@ -45,8 +45,8 @@ def read_header(data: Any, at: int, end: int, start: Any, stop: Any, route: Any)
     """Reads a header block.
 
     Writes the stretch of the first value of each of :data:`NAMES` into ``start`` and ``stop`` (-1 where absent) and
-    into ``route``, unless it is empty, what the ``Received`` fields say: how many there are; whether one says unknown or
-    forged; how many come from a bare address; which protocols occur.
+    into ``route``, unless it is empty, what the ``Received`` fields say: how many there are; whether one says unknown
+    or forged; how many come from a bare address; which protocols occur.
     Returns where the body starts.
     """
     start[:] = -1

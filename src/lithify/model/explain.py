@@ -46,7 +46,7 @@ class Explanation:
     label : str
         The label whose score is explained: spam where there is one, else the predicted one.
     score : float
-        Raw score of that label.
+        Raw score of that label; of two labels, by how much it is ahead of the other.
     base : float
         The score of a row without any feature.
     items : list of Contribution
@@ -91,7 +91,8 @@ def explain(draft: Draft, content: bytes, raw: NDArray[np.float64], prediction: 
         if weight:
             items.append(Contribution(span.channel, span.text, weight, span.start, span.end))
     items.sort(key=lambda item: (-abs(item.weight), item.channel, item.start))
-    return Explanation(prediction, label, float(raw[column]), base, items)
+    score = raw[column] - raw[1 - column] if len(raw) == 2 else raw[column]
+    return Explanation(prediction, label, float(score), base, items)
 
 
 def _by_feature(block: Block, shares: NDArray[np.float64]) -> dict[int, float]:

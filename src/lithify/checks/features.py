@@ -1,0 +1,134 @@
+"""Every promise of features; see :mod:`lithify.checks`."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from lithify import numerics
+from lithify.checks.common import HOSTILE, Check, block_digest, demand, digest, refuses, spoiled, through_a_file
+from lithify.data import params as parameters
+from lithify.data.batches import Dense, Hashed
+from lithify.errors import MalformedContainer
+from lithify.features.base import Features
+from lithify.training.stages import take
+
+
+def check_features(features: Features, contents: Sequence[bytes]) -> None:
+    """Runs :func:`feature_checks`."""
+    for _, check in feature_checks(features, contents):
+        check()
+
+
+def feature_checks(features: Features, contents: Sequence[bytes]) -> list[Check]:
+    """Every promise of features.
+
+    Parameters
+    ----------
+    features : Features
+    contents : sequence of bytes
+        A few dozen rows of the kind they read.
+    """
+    rows = [*contents, *HOSTILE]
+    promises = (
+        _features_are_strict,
+        _fitting_ignores_batches,
+        _a_row_alone_equals_the_row_in_a_batch,
+        _a_fresh_process_gives_the_same_bits,
+        _buckets_are_distinct_and_in_range,
+        _spans_cover_the_features,
+        _feature_state_is_audited,
+    )
+    return [(promise.__name__.lstrip("_"), functools.partial(promise, features, rows)) for promise in promises]
+
+
+def _features_are_strict(features: Features, rows: Sequence[bytes]) -> None:
+    schema = type(features).Params
+    refuses(parameters.Misfit, "an unknown parameter", parameters.read, schema, {"no_such_parameter": 1})
+    demand(parameters.read(schema, parameters.plain(features.params)) == features.params, "parameters come back")
+    demand(bool(numerics.engine(type(features).engine)), "the engine says what the bits depend on")
+
+
+def _fitting_ignores_batches(features: Features, rows: Sequence[bytes]) -> None:
+    at_once = features.fit([list(rows)])
+    one_by_one = features.fit([row] for row in rows)
+    demand(digest(at_once) == digest(one_by_one), "how rows are batched does not change what is fitted")
+
+
+def _a_row_alone_equals_the_row_in_a_batch(features: Features, rows: Sequence[bytes]) -> None:
+    fitted = features.fit([list(rows)])
+    batch = features.transform(fitted, list(rows) * (1 + 32 // len(rows)))
+    for number, row in enumerate(rows):
+        alone = block_digest(features.transform(fitted, [row]))
+        demand(alone == block_digest(take(batch, np.array([number]))), f"row {number} alone equals it in a batch")
+
+
+def _a_fresh_process_gives_the_same_bits(features: Features, rows: Sequence[bytes]) -> None:
+    """Without numba, and with another seed of Python's hashes: plain kernels and compiled ones agree to the bit."""
+    few = [row[:4000] for row in rows[:4]] + list(HOSTILE)
+    kind = type(features)
+    job = {
+        "module": kind.__module__,
+        "name": kind.__qualname__,
+        "params": parameters.plain(features.params),
+        "rows": [base64.b64encode(row).decode() for row in few],
+        "path": sys.path,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", _FRESH], input=json.dumps(job), capture_output=True, text=True, check=False
+    )
+    demand(done.returncode == 0, f"a process without numba can compute them: {done.stderr[-500:]}")
+    here = features.transform(features.fit([few]), few * (1 + 32 // len(few)))
+    for number, there in enumerate(json.loads(done.stdout)):
+        demand(block_digest(take(here, np.array([number]))) == there, f"row {number} has the same bits without numba")
+
+
+_FRESH = """
+import base64, importlib, json, sys
+job = json.load(sys.stdin)
+sys.path[:] = job["path"]
+sys.modules["numba"] = None
+from lithify.checks import common
+from lithify.data import params
+kind = getattr(importlib.import_module(job["module"]), job["name"])
+features = kind(params.read(kind.Params, job["params"]))
+rows = [base64.b64decode(row) for row in job["rows"]]
+fitted = features.fit([rows])
+print(json.dumps([common.block_digest(features.transform(fitted, [row])) for row in rows]))
+"""
+
+
+def _buckets_are_distinct_and_in_range(features: Features, rows: Sequence[bytes]) -> None:
+    for block in features.transform(features.fit([list(rows)]), list(rows)).values():
+        demand(len(block) == len(rows), "a block has every row")
+        if isinstance(block, Dense):
+            demand(bool(np.isfinite(block.values).all()), "numbers are finite")
+            continue
+        demand(int(block.index.max(initial=0)) < block.buckets, "buckets are in range")
+        for row in range(len(block)):
+            index = block.index[block.start[row] : block.start[row + 1]]
+            demand(len(np.unique(index)) == len(index), "the buckets of a row are distinct")
+
+
+def _spans_cover_the_features(features: Features, rows: Sequence[bytes]) -> None:
+    fitted = features.fit([list(rows)])
+    for number, row in enumerate(rows):
+        blocks, spans = features.transform(fitted, [row]), features.spans(fitted, row)
+        for name, block in blocks.items():
+            held = set(block.index.tolist()) if isinstance(block, Hashed) else set(range(block.values.shape[1]))
+            told = {feature for span in spans if span.block == name for feature in span.features.tolist()}
+            demand(told == held, f"the spans of row {number} cover exactly its features in {name}")
+        demand(all(0 <= span.start <= span.end for span in spans), "spans start before they end")
+
+
+def _feature_state_is_audited(features: Features, rows: Sequence[bytes]) -> None:
+    fitted = features.fit([list(rows)])
+    features.audit(through_a_file(fitted))
+    for wrong, what in spoiled(fitted):
+        refuses(MalformedContainer, f"a state with {what}", features.audit, wrong)

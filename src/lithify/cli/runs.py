@@ -1,0 +1,163 @@
+"""The command `runs`: what is finished, running, interrupted; carrying a run to another machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from lithify.cli import options as o
+from lithify.cli.output import Terminal, moment, plain, short, shown_path
+from lithify.cli.parser import Argument, Option
+from lithify.errors import UsageError
+
+if TYPE_CHECKING:
+    from lithify.store.home import Home
+    from lithify.store.rows import RunRow
+
+
+def runs(
+    run: Annotated[str | None, Argument(metavar="RUN", help="A run; all of them if not given.")] = None,
+    pack: Annotated[
+        Path | None, Option("--pack", metavar="FILE", help="Write the run to a file, to go on elsewhere.")
+    ] = None,
+    unpack: Annotated[Path | None, Option("--unpack", metavar="FILE", help="Take in a run that was packed.")] = None,
+    as_json: o.Json = False,
+    home: o.HomeFolder = None,
+    quiet: o.Quiet = False,
+) -> None:
+    """List the runs, or one of them; carry one to another machine.
+
+    `lithify runs RUN --pack FILE` writes a run with its data and its newest checkpoint to a file, and
+    `lithify runs --unpack FILE` takes it into another home, where `lithify train --resume RUN` goes on.
+
+    Example: lithify runs 3f9a1c2b7d10
+    """
+    from lithify import api
+
+    terminal = Terminal(as_json=as_json, quiet=quiet)
+    opened = api.open_home(home)
+    _settle(opened)
+    if unpack is not None:
+        if run is not None or pack is not None:
+            raise UsageError("--unpack takes in a run by itself.", hint="Leave out RUN and --pack.")
+        return _unpack(terminal, opened, unpack)
+    if pack is not None:
+        if run is None:
+            raise UsageError("Which run shall be packed?", hint="See `lithify runs`.")
+        return _pack(terminal, opened, run, api.check_out(pack))
+    if run is not None:
+        return show_run(terminal, opened, run)
+    found = opened.catalog.runs()
+    terminal.document({"runs": [_document(row) for row in found]})
+    if not found:
+        return terminal.paragraph("There are no runs yet. Next: lithify train DATA")
+    names = _names(opened)
+    rows = [
+        [
+            short(r.key),
+            r.state,
+            _steps(r),
+            names.get(r.snapshot, short(r.snapshot)),
+            short(r.model or ""),
+            moment(r.updated),
+        ]
+        for r in found
+    ]
+    terminal.table(rows, right=[2], head=["run", "state", "step", "snapshot", "model", "last change"])
+    waiting = [row for row in found if row.state == "interrupted"]
+    if waiting:
+        terminal.say()
+        terminal.paragraph(f"Next: lithify train --resume {short(waiting[-1].key)}")
+
+
+def _settle(home: Home) -> None:
+    """Runs whose process is gone are interrupted, whatever the catalog says."""
+    from lithify.store.lock import held
+
+    home.catalog.reconcile(lambda key: held(home.lock(key).path))
+
+
+def _names(home: Home) -> dict[str, str]:
+    return {digest: name for name, digest in home.catalog.names().items()}
+
+
+def _steps(row: RunRow) -> str:
+    return f"{row.step:,}/{row.steps:,}" if row.steps else f"{row.step:,}"
+
+
+def _document(row: RunRow) -> dict[str, Any]:
+    return {
+        "run": row.key,
+        "state": row.state,
+        "step": row.step,
+        "steps": row.steps,
+        "snapshot": row.snapshot,
+        "model": row.model,
+        "created": row.created,
+        "updated": row.updated,
+    }
+
+
+def show_run(terminal: Terminal, home: Home, key: str) -> None:
+    """One run: where it stands, its sessions and its recipe."""
+    row = home.catalog.run(key)
+    from lithify import recipe as recipes
+
+    sessions = home.catalog.sessions(row.key)
+    facts = [
+        {"first_step": s.first_step, "last_step": s.last_step, "how": s.how, "started": s.started, "ended": s.ended}
+        for s in sessions
+    ]
+    terminal.document(_document(row) | {"recipe": row.recipe, "engine": row.engine, "sessions": facts})
+    terminal.say(terminal.style(f"Run {short(row.key)}", "bold") + f"  {row.state}")
+    names = _names(home)
+    snapshot = f"{short(row.snapshot)}" + (f" ({names[row.snapshot]})" if row.snapshot in names else "")
+    engine = ", ".join(f"{name} {value}" for name, value in row.engine.items())
+    terminal.facts(
+        [
+            ("step", _steps(row)),
+            ("snapshot", snapshot),
+            ("model", short(row.model) if row.model else "none yet"),
+            ("engine", engine),
+        ]
+    )
+    terminal.title("Sessions")
+    terminal.table(
+        [
+            [
+                f"  {moment(s.started)}",
+                f"step {s.first_step:,}",
+                "" if s.last_step is None else f"to {s.last_step:,}",
+                s.how or "running",
+            ]
+            for s in sessions
+        ]
+    )
+    terminal.title("Recipe")
+    for text in recipes.to_toml(row.recipe).splitlines():
+        terminal.say(f"  {text}" if text else "")
+    if row.state == "interrupted":
+        terminal.say()
+        terminal.paragraph(f"Next: lithify train --resume {short(row.key)}")
+
+
+def _pack(terminal: Terminal, home: Home, run: str, file: Path) -> None:
+    from lithify.training.pack import pack
+
+    row = home.catalog.run(run)
+    pack(home, row.key, file)
+    terminal.document({"run": row.key, "path": str(file), "step": row.step})
+    terminal.say(f"Packed run {short(row.key)} at step {row.step:,} into {shown_path(file)}.")
+    terminal.say()
+    terminal.paragraph(f"Next, on the other machine: lithify runs --unpack {plain(file.name)}")
+
+
+def _unpack(terminal: Terminal, home: Home, file: Path) -> None:
+    from lithify.training.pack import unpack
+
+    key = unpack(home, file)
+    row = home.catalog.run(key)
+    terminal.document({"run": row.key, "path": str(file), "step": row.step})
+    terminal.say(f"Took in run {short(row.key)} at step {row.step:,}.")
+    terminal.say()
+    terminal.paragraph(f"Next: lithify train --resume {short(row.key)}")

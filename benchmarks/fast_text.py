@@ -42,7 +42,7 @@ def score(corpus: Corpus, part: Part) -> Scores:
         lines = (f"{names[corpus.spam[row]]} {_text(corpus.content[row])}\n" for row in part.train)
         file.write_text("".join(lines), encoding="utf-8")
         model = fasttext.train_supervised(
-            str(file), lr=0.5, epoch=25, wordNgrams=2, bucket=1 << 20, dim=50, thread=1, verbose=0
+            str(file), lr=0.5, epoch=10, wordNgrams=2, bucket=1 << 20, dim=25, thread=1, verbose=0
         )
     value = np.array([_margin(model, _text(corpus.content[row])) for row in part.test])
     return Scores(value, value >= 0.0, value >= 0.0)

@@ -15,9 +15,9 @@ from lithify.store.home import Home, open_home
 
 CANARY = "xylograph-canary"
 WORDS = {
-    "ham": "meeting kernel patch thanks list minutes draft server regards tuesday review branch compile".split(),
-    "spam": "offer free money click credit prize guarantee order winner cheap pills urgent account".split(),
-    "other": "football goal weather rain sunny garden recipe soup travel train museum holiday".split(),
+    "ham": ["meeting", "kernel", "patch", "thanks", "list", "minutes", "draft", "server", "regards", "review"],
+    "spam": ["offer", "free", "money", "click", "credit", "prize", "guarantee", "order", "winner", "cheap"],
+    "other": ["football", "goal", "weather", "rain", "sunny", "garden", "recipe", "soup", "travel", "train"],
 }
 
 

@@ -82,4 +82,5 @@ def test_live_line_comes_with_patience_and_goes_away(monkeypatch: pytest.MonkeyP
 
 def test_line_shows_what_a_fold_is_doing() -> None:
     update = Update("training", 30, 40, {"part": "fold 2", "rate": 2.0, "left": 5.0, "validation": 0.03125})
-    assert line(update, 15.0, bar=4) == "training (fold 2) ━━━╌ 30/40, 2.0/s, 5.0 s left, validation 0.03125"
+    assert line(update, 15.0, bar=4) == "training (fold 2) ━━━╌ 30/40, 2.0/s, 5.0 s left, validation 0.0312"
+    assert line(update, 15.0, bar=4, room=50) == "training (fold 2) ━━━╌ 30/40, 2.0/s, 5.0 s left"

@@ -50,19 +50,13 @@ def test_a_lost_model_is_trained_again_and_that_is_said(tiny_train, home, digest
 
 def test_sessions_of_a_single_step_come_to_the_end(tiny_train, home, digest) -> None:
     """However short the sessions are, the run ends, with the same bits."""
-    ended = 0
-    while True:
-        try:
-            outcome = tiny_train(replace(ONE_STEP, threads=1 + ended % 3))
-            break
-        except SessionEnded as error:
-            ended += 1
-            assert f"after step {ended};" in str(error)
-            assert error.exit_status == 75
-            assert error.run == home.catalog.runs()[0].key
-            assert home.catalog.run(error.run).state == "interrupted"
-            assert home.catalog.run(error.run).step == ended
-    assert ended == 18
+    for step in range(1, 19):
+        with pytest.raises(SessionEnded, match=f"after step {step}; the checkpoint is safe") as ended:
+            tiny_train(replace(ONE_STEP, threads=1 + step % 3))
+        assert ended.value.exit_status == 75
+        row = home.catalog.run(ended.value.run)
+        assert (row.state, row.step) == ("interrupted", step)
+    outcome = tiny_train()
     assert (outcome.model.digest, outcome.sessions, outcome.resumed) == (digest, 19, True)
     assert [s.how for s in home.catalog.sessions(outcome.run)] == ["interrupted"] * 18 + ["finished"]
     assert [s.first_step for s in home.catalog.sessions(outcome.run)] == list(range(19))

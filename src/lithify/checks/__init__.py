@@ -10,7 +10,8 @@ Each is a list of pairs (name, function), so that pytest shows every promise alo
     def test_contract(name, check):
         check()
 
-:func:`check_learner` and :func:`check_features` run them all. A broken promise raises ``AssertionError`` and says which.
+:func:`check_learner` and :func:`check_features` run them all. A broken promise raises ``AssertionError`` and says
+which.
 """
 
 from lithify.checks.features import check_features, feature_checks

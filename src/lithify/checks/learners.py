@@ -62,7 +62,7 @@ def make_case(features: Features, contents: Sequence[bytes], codes: Sequence[int
         seed=0,
         grains=grains,
     )
-    return Case(frozen(data), features, fitted)
+    return Case(_frozen(data), features, fitted)
 
 
 def check_learner(kind: type[Learner], case: Case, given: Mapping[str, Any] | None = None) -> None:
@@ -285,9 +285,11 @@ def _same(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) -
     return left.keys() == right.keys() and all(left[name].tobytes() == right[name].tobytes() for name in left)
 
 
-def frozen(data: TrainingData) -> TrainingData:
+def _frozen(data: TrainingData) -> TrainingData:
     """The same data, whose arrays refuse to be written."""
-    columns = [data.target, data.weight, data.train, data.stop]
-    for array in [*columns, *(array for block in data.blocks.values() for array in arrays(block))]:
-        array.flags.writeable = False
+    columns: list[NDArray[Any]] = [data.target, data.weight, data.train, data.stop]
+    for block in data.blocks.values():
+        columns += arrays(block)
+    for column in columns:
+        column.flags.writeable = False
     return data

@@ -115,9 +115,8 @@ class Progress:
 
         if self._update is None or self._spinner is None:
             return Text("")
-        text = line(self._update, self._clock() - self._stage_began, bar=16)
-        room = self._width - 3
-        self._spinner.update(text=Text(text if len(text) <= room else text[: room - 1] + "…"))
+        text = line(self._update, self._clock() - self._stage_began, bar=12, room=self._width - 3)
+        self._spinner.update(text=Text(text))
         return self._spinner
 
     def _write(self, text: str) -> None:
@@ -126,11 +125,11 @@ class Progress:
         self._stream.flush()
 
 
-def line(update: Update, seconds: float, bar: int = 0) -> str:
-    """One line: stage, done and total, rate, time left, figures, last checkpoint.
+def line(update: Update, seconds: float, bar: int = 0, room: int = 200) -> str:
+    """One line: stage, done and total, rate, time left, last checkpoint, and the figures that there is room for.
 
     >>> line(Update("training", 40, 160, {"rate": 8.0, "left": 15.0, "loss": 0.31, "checkpoint": 32}), 5.0)
-    'training 40/160, 8.0/s, 15 s left, loss 0.31, checkpoint at 32'
+    'training 40/160, 8.0/s, 15 s left, checkpoint 32, loss 0.31'
     """
     facts = update.facts
     parts = [_stage(update, bar)]
@@ -142,10 +141,12 @@ def line(update: Update, seconds: float, bar: int = 0) -> str:
         left = (update.total - update.done) / rate
     if left is not None and left >= 0.5:
         parts.append(f"{span(left)} left")
-    parts += [f"{name} {value:.4g}" for name, value in facts.items() if name not in _OURS]
     if "checkpoint" in facts:
-        parts.append(f"checkpoint at {facts['checkpoint']:,}")
-    return ", ".join(parts)
+        parts.append(f"checkpoint {facts['checkpoint']:,}")
+    parts += [f"{name} {value:.3g}" for name, value in facts.items() if name not in _OURS]
+    while len(parts) > 1 and len(", ".join(parts)) > room:
+        parts.pop()
+    return ", ".join(parts)[:room]
 
 
 def _stage(update: Update, bar: int) -> str:

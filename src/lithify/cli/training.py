@@ -106,7 +106,8 @@ def train(
                 opened, home, lambda: api.run(opened, snap, wanted, source, settings, new=new, report=report)
             )
         called = name or data
-    path = api.write_model(outcome.model, _place(out, called, outcome.model.digest)).path
+    path = api.check_out(_place(out, called, outcome.model.digest))
+    api.write_model(outcome.model, path)
     terminal.document(outcome.to_json() | {"path": str(path)})
     _finished(terminal, outcome, shown_path(path), called, home)
 

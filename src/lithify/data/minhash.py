@@ -56,12 +56,12 @@ def signature(data: Any) -> Any:
     if words < 3:
         _fill(bins, data)
     out = np.empty(128, dtype=np.uint16)
-    for slot in range(128):
-        distance = np.int64(0)
-        while bins[(slot + distance) & 127] == _EMPTY:
-            distance += np.int64(1)
-        borrowed = np.uint64(bins[(slot + distance) & 127]) + np.uint64(distance) * np.uint64(0x9E37)
-        out[slot] = np.uint16(borrowed & np.uint64(0xFFFF))
+    for i in range(128):
+        distance = 0
+        while bins[(i + distance) & 127] == _EMPTY:
+            distance += 1
+        borrowed = np.uint64(bins[(i + distance) & 127]) + np.uint64(distance) * np.uint64(0x9E37)
+        out[i] = np.uint16(borrowed & np.uint64(0xFFFF))
     return out
 
 

@@ -53,8 +53,8 @@ def word_spans(text: bytes, channel: str, bucket: NDArray[np.uint32], where: NDA
     space = np.frombuffer(text, dtype=np.uint8) <= 32
     begins = np.flatnonzero(~space & np.concatenate([[True], space[:-1]]))
     ends = np.flatnonzero(~space & np.concatenate([space[1:], [True]])) + 1
-    if not len(begins):
-        return []
+    if not len(begins):  # a text of nothing but space is one stretch
+        begins, ends = np.zeros(1, dtype=np.int64), np.full(1, len(text), dtype=np.int64)
     word = np.maximum(np.searchsorted(begins, where, side="right") - 1, 0)
     order = np.argsort(word, kind="stable")
     edges = np.searchsorted(word[order], np.arange(len(begins) + 1))

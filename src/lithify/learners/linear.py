@@ -30,6 +30,7 @@ KERNELS = "lithify.learners.linear_kernels"
 _SUFFICIENT = 1e-4
 _LARGEST = 32767
 _CURVATURE = 1e-12
+_SMALLEST_RATE = 2.0**-20
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,11 @@ class Linear(Learner):
         return self._accept(state, facts, loss, gradient)
 
     def done(self, state: State) -> bool:
-        """Whether the gradient has all but vanished."""
+        """Whether the gradient has all but vanished, or no step along it lowers the loss any more."""
         facts = state.facts
-        return "length" in facts and facts["length"] <= self.params.tolerance * facts["first_length"]
+        if facts["rate"] < _SMALLEST_RATE and facts["pairs"]:
+            return True
+        return "length" in facts and bool(facts["length"] <= self.params.tolerance * facts["first_length"])
 
     def finish(self, state: State, data: TrainingData) -> State:
         """Integer weights for every bucket, and biases and scales."""

@@ -1,0 +1,109 @@
+"""Every learner keeps every promise, on mail and text, on two labels and on more; and a broken one is found out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lithify.checks import Case, check_learner, learner_checks, make_case
+from lithify.data.state import State
+from lithify.features.mail import Mail, MailParams
+from lithify.features.text import Text, TextParams
+from lithify.learners.linear import Linear
+
+SMALL = {"body_bits": 8, "shape_bits": 8}
+TOPICS = (b"kernel patch thanks list", b"free money click prize", b"rain football garden soup")
+
+
+def _rows(classes: int, mail: bool) -> tuple[list[bytes], list[int]]:
+    codes = [number % classes for number in range(40)]
+    head = b"Subject: %d\nDate: Mon, 2 Feb 2015 10:00:00 +0000\n\n"
+    texts = [b" ".join([TOPICS[code]] * 3) + b" %d" % (number * 37) for number, code in enumerate(codes)]
+    return [head % number + text for number, text in enumerate(texts)] if mail else texts, codes
+
+
+def _case(classes: int, mail: bool) -> Case:
+    features = Mail(MailParams(header_bits=8, **SMALL)) if mail else Text(TextParams(**SMALL))
+    return make_case(features, *_rows(classes, mail))
+
+
+CASES = {"mail": _case(2, True), "text": _case(2, False), "three labels": _case(3, False)}
+GIVEN = {"steps": 9, "tolerance": 0.0}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, id=f"{on}-{name}")
+        for on, case in CASES.items()
+        for name, check in learner_checks(Linear, case, GIVEN)
+    ],
+)
+def test_linear(check) -> None:
+    check()
+
+
+def test_linear_stops_early() -> None:
+    check_learner(Linear, CASES["text"], {"tolerance": 0.5, "steps": 30})
+
+
+class Forgetful(Linear):
+    """Keeps something outside of its state."""
+
+    def apply(self, state: State, data: Any, step: int, total: Any) -> State:
+        self.calls = getattr(self, "calls", 0) + 1
+        after = super().apply(state, data, step, total)
+        return State(after.arrays, {**after.facts, "rate": after.facts["rate"] / self.calls})
+
+
+class Scribbler(Linear):
+    """Writes into the state it is given."""
+
+    def grain(self, state: State, data: Any, step: int, grain: int) -> Any:
+        state.arrays["trial"][0] += 1.0
+        return super().grain(state, data, step, grain)
+
+
+class Drifter(Linear):
+    """Scores a row by its neighbours."""
+
+    def predict(self, state: State, blocks: Any) -> Any:
+        raw = super().predict(state, blocks)
+        return raw + len(raw) * 1e-9
+
+
+class Credulous(Linear):
+    """Believes every file."""
+
+    def audit(self, state: State, features: Any, classes: int) -> None:
+        return
+
+
+class Nan(Linear):
+    """Divides by nothing."""
+
+    def predict(self, state: State, blocks: Any) -> Any:
+        return super().predict(state, blocks) * np.nan
+
+
+@pytest.mark.parametrize(
+    ("broken", "promise"),
+    [
+        (Forgetful, "same_bits_for_any_cut"),
+        (Forgetful, "same_bits_for_any_kill"),
+        (Drifter, "one_row_equals_the_batch"),
+        (Credulous, "models_are_audited"),
+        (Nan, "predictions_are_finite"),
+    ],
+)
+def test_a_broken_promise_is_found(broken, promise) -> None:
+    checks = dict(learner_checks(broken, CASES["text"], GIVEN))
+    with pytest.raises(AssertionError, match="Broken promise"):
+        checks[promise]()
+
+
+def test_a_write_into_the_state_is_found() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        dict(learner_checks(Scribbler, CASES["text"], GIVEN))["grain_is_pure"]()

@@ -1,0 +1,63 @@
+"""A process that trains the tiny recipe in children of its own, so that killing one costs no start of Python.
+
+Reads lines of JSON: {"home": folder, "threads": n, "point": N or 0, "after": seconds or null}. Forks; the child trains
+and kills itself at the N-th dangerous point, or is killed by this process after so many seconds. Writes a line with the
+digest of the model, or "killed".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from lithify.data.snapshot import open_snapshot
+from lithify.recipe import parse
+from lithify.store import blobs
+from lithify.store.home import open_home
+from lithify.training.run import Settings, train
+
+
+def train_once(job: dict) -> str:
+    home = open_home(Path(job["home"]))
+    settings = Settings(threads=job["threads"], checkpoint_every=1)
+    blobs._countdown = job["point"]  # as LITHIFY_FAULT_KILL sets it when a process starts
+    recipe = parse(json.loads(sys.argv[1]))
+    return train(home, open_snapshot(home, "mail"), recipe, source="mail", settings=settings).model.digest
+
+
+def child(job: dict, out: int) -> None:
+    try:
+        os.write(out, train_once(job).encode())
+        os._exit(0)
+    except BaseException as error:
+        os.write(out, f"{type(error).__name__}: {error}".encode())
+        os._exit(1)
+
+
+def trial(job: dict) -> str:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(reader)
+        child(job, writer)
+    os.close(writer)
+    if job["after"] is not None:
+        time.sleep(job["after"])
+        os.kill(pid, signal.SIGKILL)
+    said = b""
+    while piece := os.read(reader, 65536):
+        said += piece
+    os.close(reader)
+    _, status = os.waitpid(pid, 0)
+    return "killed" if os.WIFSIGNALED(status) else said.decode()
+
+
+if __name__ == "__main__":
+    train_once(json.loads(sys.stdin.readline()))  # compiles and warms up, so that children find everything loaded
+    print("ready", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(trial(json.loads(line))), flush=True)

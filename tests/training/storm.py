@@ -1,0 +1,52 @@
+"""The other end of ``deaths.py``."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+
+class Storm:
+    """Trains in children that are killed, in a home of its own."""
+
+    def __init__(self, made: Path, folder: Path, recipe: dict[str, Any]) -> None:
+        self.made, self.folder, self.count = made, folder, 0
+        script = Path(__file__).with_name("deaths.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(script), json.dumps(recipe)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._say(self.fresh())
+        assert self._hear() == "ready"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.stdin.close()
+        self.process.wait(30)
+        self.process.stdout.close()
+
+    def fresh(self) -> Path:
+        """A home in which nothing was trained yet."""
+        self.count += 1
+        return Path(shutil.copytree(self.made, self.folder / f"storm-{self.count}"))
+
+    def train(self, home: Path, threads: int = 1, point: int = 0, after: float | None = None) -> str:
+        """The digest of the model, or ``killed``, or what went wrong."""
+        self._say(home, threads, point, after)
+        return json.loads(self._hear())
+
+    def _say(self, home: Path, threads: int = 1, point: int = 0, after: float | None = None) -> None:
+        job = {"home": str(home), "threads": threads, "point": point, "after": after}
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+
+    def _hear(self) -> str:
+        return self.process.stdout.readline().strip()

@@ -85,9 +85,7 @@ def write(path: Path, count: int) -> int:
 def measured(program: str) -> dict[str, float]:
     """Peak memory, CPU and wall seconds of a program in a process of its own."""
     began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", program + MEASURE], check=True, stdout=subprocess.PIPE, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", program + MEASURE], check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return {**figures, "wall": time.perf_counter() - began}
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv with Lithify, every extra and the development tools, in the exact versions of constraints.txt.
+# Makes .venv with Lithify, every extra and the development tools, in the exact versions of constraints.txt, and compiles
+# the numeric kernels.
 # The marker file .venv/.ready tells make that there is nothing to do; it is written last.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -51,4 +52,6 @@ echo "Installing Lithify, its extras and the development tools into $venv (about
 : >"$log"
 install hatchling editables
 install --no-build-isolation --editable '.[dev,docs]'
+echo "Compiling the numeric kernels, once for this installation (some seconds)."
+"$venv/bin/lithify" doctor --warm --quiet --home "$venv/home" >>"$log" 2>&1 || { tail -n 20 "$log" >&2; exit 1; }
 touch "$venv/.ready"

@@ -2,7 +2,7 @@
 
 Reads lines of JSON: {"home": folder, "threads": n, "point": N or 0, "after": seconds or null}. Forks; the child trains
 and kills itself at the N-th dangerous point, or is killed by this process after so many seconds. Writes a line with the
-digest of the model, or "killed".
+digest of the model and how many dangerous points there were, or "killed".
 """
 
 from __future__ import annotations
@@ -20,18 +20,21 @@ from lithify.store import blobs
 from lithify.store.home import open_home
 from lithify.training.run import Settings, train
 
+UNREACHED = 1 << 30
+
 
 def train_once(job: dict) -> str:
     home = open_home(Path(job["home"]))
     settings = Settings(threads=job["threads"], checkpoint_every=1)
-    blobs._countdown = job["point"]  # as LITHIFY_FAULT_KILL sets it when a process starts
+    blobs._countdown = job["point"] or UNREACHED  # as LITHIFY_FAULT_KILL sets it when a process starts
     recipe = parse(json.loads(sys.argv[1]))
     return train(home, open_snapshot(home, "mail"), recipe, source="mail", settings=settings).model.digest
 
 
 def child(job: dict, out: int) -> None:
     try:
-        os.write(out, train_once(job).encode())
+        digest = train_once(job)
+        os.write(out, f"{digest} {UNREACHED - blobs._countdown}".encode())
         os._exit(0)
     except BaseException as error:
         os.write(out, f"{type(error).__name__}: {error}".encode())

@@ -16,6 +16,7 @@ class Storm:
 
     def __init__(self, made: Path, folder: Path, recipe: dict[str, Any]) -> None:
         self.made, self.folder, self.count = made, folder, 0
+        self.points = 0
         script = Path(__file__).with_name("deaths.py")
         self.process = subprocess.Popen(
             [sys.executable, str(script), json.dumps(recipe)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -41,7 +42,9 @@ class Storm:
     def train(self, home: Path, threads: int = 1, point: int = 0, after: float | None = None) -> str:
         """The digest of the model, or ``killed``, or what went wrong."""
         self._say(home, threads, point, after)
-        return json.loads(self._hear())
+        said, _, points = json.loads(self._hear()).rpartition(" ")
+        self.points = int(points) if said else self.points
+        return said or points
 
     def _say(self, home: Path, threads: int = 1, point: int = 0, after: float | None = None) -> None:
         job = {"home": str(home), "threads": threads, "point": point, "after": after}

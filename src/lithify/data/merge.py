@@ -64,56 +64,70 @@ def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
     list of Problem
         Rows whose content occurs with two labels.
     """
-    tables = [read_ipc(file).drop_columns(["content"]) for file in chunks.files]
-    if not any(len(table) for table in tables):
+    facts, labels, origins = _facts(chunks)
+    if not len(facts["label"]):
         return Rows(empty(), (), np.zeros(0, dtype=np.uint8)), 0, []
-    facts, labels, origins = _facts(tables)
     order = _order(facts)
-    words = key_words(facts.table.key)[order]
+    words = key_words(facts["key"])[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = (words[1:] != words[:-1]).any(axis=1)
     run = np.cumsum(first) - 1
-    label = facts.table.label[order]
+    label = facts["label"][order]
     torn = np.zeros(run[-1] + 1, dtype=bool)
     torn[run[label != label[first][run]]] = True
     problems = [
-        Problem(origins[row].as_py(), "two labels", key=facts.table.key[row].tobytes())
-        for row in order[torn[run]].tolist()
+        Problem(str(origins[row]), "two labels", key=facts["key"][row].tobytes()) for row in order[torn[run]].tolist()
     ]
-    kept = facts.take(order[first][~torn])
-    return with_labels(kept, labels), len(order) - len(problems) - len(kept.table), problems
+    kept = order[first][~torn]
+    rows = _rows({name: column[kept] for name, column in facts.items()}, chunks)
+    return with_labels(rows, labels), len(order) - len(problems) - len(kept), problems
 
 
-def _facts(tables: list[Any]) -> tuple[Rows, Sequence[str], Any]:
-    """All rows as they were read, with codes into labels as they come."""
+def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]:
+    """What all chunks say of their rows but content and signature, with codes into labels as they come."""
     import pyarrow as pa
 
+    names = ("key", "label", "time", "weight", "field_group", "given", "origin")
+    tables = [read_ipc(file).select(names) for file in chunks.files]
+    if not tables:
+        return {"label": np.zeros(0, dtype=np.int32)}, (), None
     facts = pa.concat_tables(tables)
-    n = len(facts)
     label = facts.column("label").combine_chunks().dictionary_encode()
-    column = {name: facts.column(name).to_numpy() for name in ("time", "weight", "field_group", "given")}
-    chunk = np.repeat(np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
+    columns = {name: facts.column(name).to_numpy() for name in ("time", "weight", "field_group", "given")}
+    columns["key"] = from_fixed_binary(facts.column("key"), 32, np.uint8)
+    columns["label"] = label.indices.to_numpy().astype(np.int32)
+    columns["shard"] = np.repeat(-1 - np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
+    columns["position"] = np.concatenate([np.arange(len(table), dtype=np.int32) for table in tables])
+    return columns, label.dictionary.to_pylist(), facts.column("origin")
+
+
+def _order(facts: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
+    """By key; copies by what they carry, never by where they were found, known times first."""
+    carried = [facts[name] for name in ("weight", "given", "field_group", "time")]
+    return np.lexsort((*carried, facts["time"] == split.TIME_MISSING, facts["label"], *key_words(facts["key"]).T[::-1]))
+
+
+def _rows(facts: dict[str, NDArray[Any]], chunks: Chunks) -> Rows:
+    n = len(facts["label"])
+    given = facts.pop("given")
     table = RowTable(
-        key=from_fixed_binary(facts.column("key"), 32, np.uint8),
-        label=label.indices.to_numpy().astype(np.int32),
-        time=column["time"],
-        weight=column["weight"],
         group=np.arange(n, dtype=np.int64),
         side=np.full(n, split.UNDECIDED, dtype=np.uint8),
         generation=np.zeros(n, dtype=np.uint16),
-        shard=-1 - chunk,
-        position=np.concatenate([np.arange(len(table), dtype=np.int32) for table in tables]),
-        field_group=column["field_group"],
-        signature=from_fixed_binary(facts.column("signature"), duplicates.BINS, np.uint16),
+        signature=_signatures(chunks, facts["shard"], facts["position"]),
+        **facts,
     )
-    return Rows(table, (), column["given"]), label.dictionary.to_pylist(), facts.column("origin")
+    return Rows(table, (), given)
 
 
-def _order(rows: Rows) -> NDArray[np.int64]:
-    """By key; copies by what they carry, never by where they were found, known times first."""
-    table = rows.table
-    facts = (table.weight, rows.given, table.field_group, table.time, table.time == split.TIME_MISSING, table.label)
-    return np.lexsort((*facts, *key_words(table.key).T[::-1]))
+def _signatures(chunks: Chunks, shard: NDArray[np.int32], position: NDArray[np.int32]) -> NDArray[np.uint16]:
+    """The largest column, gathered chunk by chunk so that it lies in memory once."""
+    signatures = np.empty((len(shard), duplicates.BINS), dtype=np.uint16)
+    for number, file in enumerate(chunks.files):
+        rows = np.flatnonzero(shard == -1 - number)
+        column = from_fixed_binary(read_ipc(file).column("signature"), duplicates.BINS, np.uint16)
+        signatures[rows] = column[position[rows]]
+    return signatures
 
 
 def join(new: Rows, parent: Snapshot) -> tuple[Rows, int]:
@@ -159,10 +173,10 @@ def grouped(rows: Rows, chunks: Chunks) -> tuple[Rows, list[Problem]]:
 
     New rows that would join old groups of two sides become problems instead.
     """
-    rows = _grouped(rows)
-    torn = _torn(rows.table)
+    joined = _grouped(rows)
+    torn = _torn(joined.table)
     if not torn.any():
-        return rows, []
+        return joined, []
     problems = [
         Problem(_origin(rows.table, row, chunks), "two sides", key=rows.table.key[row].tobytes())
         for row in np.flatnonzero(torn).tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,8 @@ from lithify.data.merge import Rows, grouped, join, merge
 from lithify.data.schema import Problem
 from lithify.data.snapshot import FORMAT, Snapshot, open_snapshot
 from lithify.data.source import Source
-from lithify.data.table import RowTable, fixed_binary, ipc_buffer, read_ipc, to_arrow
-from lithify.errors import QuarantinedRows, RunBusy, TooFewRows, UsageError
+from lithify.data.table import RowTable, fixed_binary, read_ipc, to_arrow
+from lithify.errors import QuarantinedRows, RunBusy, TooFewRows, UsageError, as_store_error
 from lithify.progress import Reporter, Update, silent
 from lithify.store import blobs
 from lithify.store.home import Home
@@ -191,8 +192,7 @@ def _store(
         shard[rows], position[rows] = len(names), np.arange(len(rows))
         names.append(_shard(home, folder, chunks, table.take(rows)))
     table = replace(table, shard=shard, position=position)
-    index = home.blobs.put(ipc_buffer(to_arrow(table)).to_pybytes())
-    return {"shards": names, "index": index}, table
+    return {"shards": names, "index": put_index(home, folder, table)}, table
 
 
 def _shares(key: NDArray[np.uint8], size: int) -> list[slice]:
@@ -217,10 +217,24 @@ def put_shard(home: Home, folder: Path, key: NDArray[np.uint8], content: Any) ->
     """Stores an Arrow array of contents with their keys; ``folder`` lies on the same disk."""
     import pyarrow as pa
 
-    table = pa.table({"key": fixed_binary(key), "content": content})
-    file = folder / "shard.part"
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    return _put(home, folder, pa.table({"key": fixed_binary(key), "content": content}))
+
+
+def put_index(home: Home, folder: Path, table: RowTable) -> str:
+    """Stores a row table; ``folder`` lies on the same disk."""
+    return _put(home, folder, to_arrow(table))
+
+
+def _put(home: Home, folder: Path, table: Any) -> str:
+    """Writes an Arrow IPC file straight to the disk, so that it is not in memory a second time."""
+    import pyarrow as pa
+
+    file = folder / f"{os.getpid()}.part"
+    try:
+        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    except OSError as error:
+        raise as_store_error(error, "writing a snapshot") from error
     return home.blobs.adopt(file)
 
 

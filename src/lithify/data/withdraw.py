@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from lithify import canon
 from lithify.data.snapshot import Snapshot, open_snapshot
-from lithify.data.snapshotting import publish, put_shard, table_facts
-from lithify.data.table import RowTable, from_fixed_binary, ipc_buffer, locate, read_ipc, to_arrow
+from lithify.data.snapshotting import publish, put_index, put_shard, table_facts
+from lithify.data.table import RowTable, from_fixed_binary, locate, read_ipc
 from lithify.errors import AmbiguousName, MalformedContainer, NotFound, RunBusy, TooFewRows, UsageError
 from lithify.progress import Reporter, Update, silent
 from lithify.store import blobs
@@ -153,7 +153,7 @@ def _without(home: Home, snapshot: Snapshot, gone: NDArray[np.uint8]) -> str:
         # it may have been made before and its contents been moved since
         return open_snapshot(home, digest).digest
     except NotFound:
-        index = home.blobs.put(ipc_buffer(to_arrow(table)).to_pybytes())
+        index = put_index(home, home.work, table)
         return publish(home, manifest, {**snapshot.layout, "index": index}, [], None)
 
 
@@ -237,7 +237,7 @@ def _relocate(home: Home, snapshot: Snapshot, dirty: set[str], gone: NDArray[np.
                 clean[name] = _clean(home, name, gone)
             shards[number] = clean[name]
             table = _located(home, table, number, clean[name])
-    index = home.blobs.put(ipc_buffer(to_arrow(table)).to_pybytes())
+    index = put_index(home, home.work, table)
     layout = home.blobs.put(canon.dumps({"shards": shards, "index": index}))
     manifest = snapshot.manifest
     home.catalog.add_snapshot(

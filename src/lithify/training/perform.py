@@ -54,9 +54,9 @@ def perform(task: Task) -> bool:
     ):
         progress = _resumed(checkpoints, task.report)
         begun = progress.step
-        with _entry(task, progress):
+        with _entry(task, progress) as number:
             data = _train(task, session, threads, checkpoints, progress)
-            _record(task, task.home.blobs.put(data), progress.step)
+            _record(task, number, task.home.blobs.put(data), progress.step)
         checkpoints.clear()
     return begun > 0
 
@@ -111,19 +111,18 @@ def _resumed(checkpoints: Checkpoints, report: Reporter) -> Progress:
 
 
 @contextlib.contextmanager
-def _entry(task: Task, progress: Progress) -> Iterator[None]:
-    """The session's entry in the catalog: opened at the step it begins with, closed at the one it came to."""
+def _entry(task: Task, progress: Progress) -> Iterator[int]:
+    """The session's entry in the catalog, by its number; closed here when the session does not finish the run."""
     home, wanted = task.home, task.wanted
     with home.catalog.transaction():
         home.catalog.update_run(wanted.key, step=progress.step)
         number = home.catalog.open_session(wanted.key)
     try:
-        yield
+        yield number
     except BaseException as error:
         with contextlib.suppress(LithifyError):  # the first error is the one to tell
             home.catalog.close_session(number, _ending(error), progress.step)
         raise
-    home.catalog.close_session(number, "finished", progress.step)
 
 
 def _ending(error: BaseException) -> SessionEnd:
@@ -132,9 +131,11 @@ def _ending(error: BaseException) -> SessionEnd:
     return "interrupted" if isinstance(error, passing) or not isinstance(error, Exception) else "failed"
 
 
-def _record(task: Task, digest: str, step: int) -> None:
+def _record(task: Task, session: int, digest: str, step: int) -> None:
+    """Everything about the end of a run at once."""
     catalog, key, snapshot = task.home.catalog, task.wanted.key, task.snapshot.digest
     with catalog.transaction():
         catalog.add_model(digest, run=key, snapshot=snapshot)
         catalog.update_run(key, state="finished", step=step, model=digest)
         catalog.look(snapshot, "test", digest)
+        catalog.close_session(session, "finished", step)

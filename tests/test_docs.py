@@ -1,0 +1,56 @@
+"""Every command and every example of the README and the tutorial is run, word for word and in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/tutorial.md")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    """The ``$ `` lines of a page's console blocks; a line that ends in a backslash goes on in the next."""
+    lines = "".join(blocks(page, "console")).replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def followed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A folder in which a page's commands were run."""
+    folder = tmp_path_factory.mktemp("reader")
+    for command in commands(request.param):
+        done = run(["bash", "-c", command], folder)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return request.param, folder
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "LITHIFY_HOME": str(folder / "home"), "HOME": str(folder)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_pages_have_commands() -> None:
+    assert all(len(commands(page)) >= 8 for page in PAGES)
+
+
+def test_every_command_runs(followed: tuple[str, Path]) -> None:
+    page, folder = followed
+    assert any(folder.glob("*.lith")), page
+
+
+def test_python_examples_run(followed: tuple[str, Path]) -> None:
+    page, folder = followed
+    for example in blocks(page, "python"):
+        done = run([sys.executable, "-W", "error", "-c", example], folder)
+        assert done.returncode == 0, f"{example}\n{done.stdout}\n{done.stderr}"

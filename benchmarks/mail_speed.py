@@ -77,9 +77,8 @@ def _training(table: Table, options: Options, archive: Path, place: Path) -> Non
     seconds = [sum(one["seconds"].values()) for one in found]
     _line(table, "archive to sealed model", seconds, "s", "5", "in process, 2 threads at most, loading included")
     for phase in PHASES:
-        how = "40 steps at most" if phase == "model" else ""
         target = "0.5" if phase == "model" else ""
-        _line(table, f"  {PHASE_WORDS[phase]}", [one["seconds"][phase] for one in found], "s", target, how)
+        _line(table, f"  {PHASE_WORDS[phase]}", [one["seconds"][phase] for one in found], "s", target, "")
     _line(table, "  the whole process", [one["wall"] for one in found], "s", "", "from start to exit")
     if not options.quick:
         cold = once("cold", {"NUMBA_CACHE_DIR": str(place / "kernels")})
@@ -94,7 +93,9 @@ def _scoring(table: Table, options: Options, archive: Path, place: Path) -> None
     filters: list[tuple[str, str | int]] = [("Lithify", "lithify")]
     if not options.quick:
         filters += [
-            (f"{peer.name} ({peer.sees})", at) for at, peer in enumerate(peers.PEERS) if peer is not peers.WordsOfAll
+            (f"{peer.name} ({peer.sees})", at)
+            for at, peer in enumerate(peers.PEERS)
+            if peer in (peers.Words, peers.CharactersOfSubject)
         ]
     for name, which in filters:
         tell(f"Scoring: {name}.")

@@ -18,6 +18,7 @@ from sklearn.svm import LinearSVC
 from benchmarks.corpus import Corpus
 from benchmarks.cuts import Part
 from benchmarks.judging import Scores
+from lithify.media import html
 
 MIN_ROWS = 2
 """Training rows in which a term must occur."""
@@ -28,17 +29,23 @@ READ = 8000
 
 @dataclass(frozen=True)
 class Letter:
-    """A message as the standard library decodes it; HTML stays as it is, which served every peer better."""
+    """A message as the standard library decodes it; ``plain`` is the body with HTML made text."""
 
     subject: str
     body: str
+    plain: str
 
 
 def read(content: bytes) -> Letter:
     """Subject and the text of every text part, charsets decoded, broken ones as well as can be."""
     message = email.message_from_bytes(content)
-    parts = (part for part in message.walk() if part.get_content_maintype() == "text")
-    return Letter(_subject(message), "\n".join(map(_text, parts)))
+    parts = [part for part in message.walk() if part.get_content_maintype() == "text"]
+    texts = [_text(part) for part in parts]
+    shown = [
+        html.to_text(text) if part.get_content_subtype() == "html" else text
+        for part, text in zip(parts, texts, strict=True)
+    ]
+    return Letter(_subject(message), "\n".join(texts), "\n".join(shown))
 
 
 def _text(part: Message) -> str:
@@ -118,7 +125,7 @@ class Words(Peer):
     """TF-IDF of words and pairs of words, logistic regression."""
 
     name = "TF-IDF words 1-2, logistic regression"
-    sees = "subject, body"
+    sees = "subject, body without tags"
 
     def counter(self) -> CountVectorizer:
         """Words and pairs."""
@@ -129,9 +136,9 @@ class Words(Peer):
         return LogisticRegression(C=10.0, max_iter=1000)
 
     def text(self, content: bytes) -> str:
-        """Subject and body."""
+        """Subject and body; with tags this one misses half as much spam again."""
         letter = read(content)
-        return f"{letter.subject}\n{letter.body}"
+        return f"{letter.subject}\n{letter.plain}"
 
 
 class WordsOfAll(Words):
@@ -175,4 +182,15 @@ class CharactersOfSubject(Characters):
         return f"{letter.subject}\n{letter.body}"[:READ]
 
 
-PEERS: tuple[type[Peer], ...] = (Words, WordsOfAll, Characters, CharactersOfSubject)
+class CharactersWithoutTags(Characters):
+    """The same with the subject and without tags: better on some splits, worse on others."""
+
+    sees = "subject, body without tags"
+
+    def text(self, content: bytes) -> str:
+        """Subject, then the text of the body."""
+        letter = read(content)
+        return f"{letter.subject}\n{letter.plain}"[:READ]
+
+
+PEERS: tuple[type[Peer], ...] = (Words, WordsOfAll, Characters, CharactersOfSubject, CharactersWithoutTags)

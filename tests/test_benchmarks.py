@@ -112,7 +112,9 @@ def test_peers_see_decoded_text() -> None:
         b"Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\nContent-Type: text/plain; charset=utf-8\n"
         b"Content-Transfer-Encoding: base64\n\nw6TDtsO8\n"
     )
-    assert letter == peers.Letter("grüße", "äöü")
+    assert letter == peers.Letter("grüße", "äöü", "äöü")
+    marked = peers.read(b"Content-Type: text/html\n\n<b>bold</b>")
+    assert (marked.body, marked.plain.strip()) == ("<b>bold</b>", "bold")
     assert peers.read(b"Content-Type: text/plain; charset=nonsense\n\n\xe4").body == "ä"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from dataclasses import replace
 
@@ -9,11 +11,12 @@ import pytest
 
 from lithify.data import snapshot as snapshots
 from lithify.data.snapshot import open_snapshot
-from lithify.errors import EngineMismatch, NotFound, RunBusy, RunChanged, SessionEnded
+from lithify.errors import EngineMismatch, LithifyError, NewerFormat, NotFound, RunBusy, RunChanged, SessionEnded
 from lithify.learners.linear import Linear
 from lithify.model.model import open_model
 from lithify.progress import Update
 from lithify.recipe import parse
+from lithify.store.home import open_home
 from lithify.training import run as runs
 from lithify.training.run import Settings, rebuild, resolved, resume
 
@@ -178,4 +181,46 @@ def test_the_clock_may_go_backwards(tiny_train, home, digest, monkeypatch) -> No
     for _ in range(5):
         with pytest.raises(SessionEnded):
             tiny_train(ONE_STEP)
+    assert tiny_train().model.digest == digest
+
+
+def test_a_home_of_a_newer_version_is_left_alone(tiny_train, home, digest) -> None:
+    with pytest.raises(SessionEnded):
+        tiny_train(ONE_STEP)
+    version = home.path / "version"
+    version.write_text("2\n")
+    with pytest.raises(NewerFormat, match="newer Lithify"):
+        open_home(home.path)
+    version.write_text("1\n")
+    assert open_home(home.path).catalog.runs()[0].step == 1
+    assert tiny_train().model.digest == digest
+
+
+@pytest.mark.parametrize(
+    "recipe", [{}, {"learner": "linear", "grains": 10**9}, {"learner": "os.system"}, {"learner": []}]
+)
+def test_a_card_with_a_hostile_recipe_is_not_rebuilt(tiny_train, home, recipe) -> None:
+    model = tiny_train().model
+    model.card["recipe"] = recipe
+    with pytest.raises(LithifyError):
+        rebuild(home, model)
+
+
+@pytest.mark.parametrize("where", ["before", "inside"])
+def test_a_signal_while_sealing_keeps_all_steps(tiny_train, home, digest, monkeypatch, where) -> None:
+    def report(update: Update) -> None:
+        if update.stage == "sealing" and where == "before":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def finish(*_: object) -> bytes:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("it went on")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lithify.training.sealing.finish", finish)
+        with pytest.raises(SessionEnded, match="Stopped by SIGTERM after step 18; the checkpoint is safe"):
+            tiny_train(report=report)
+    (row,) = home.catalog.runs()
+    assert (row.state, row.step, row.model) == ("interrupted", 18, None)
+    monkeypatch.setattr("lithify.training.executor.Threads.step", lambda *_: pytest.fail("it trained again"))
     assert tiny_train().model.digest == digest

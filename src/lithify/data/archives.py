@@ -18,7 +18,7 @@ from typing import IO, Final, Self, cast
 
 from lithify.data.files import MAX_MEMBERS, Member, Members, too_many
 from lithify.data.schema import Problem
-from lithify.data.streams import BROKEN, Budget, Guard, damaged, open_decompressed, shown
+from lithify.data.streams import BROKEN, Ahead, Budget, Guard, damaged, open_decompressed, shown
 from lithify.errors import UnknownSource, UnsafeSource
 
 _MAX_EXTENSION: Final = 1 << 20
@@ -100,7 +100,7 @@ class Tar(Members):
             self._kept, self._kept_as = kept, signature
 
     def _stream(self) -> Iterator[Member | Problem]:
-        with open_decompressed(self.path, self.compression) as stream:
+        with self._opened() as stream:
             try:
                 yield from self._members(stream)
             except tarfile.TarError as error:
@@ -108,6 +108,10 @@ class Tar(Members):
             except _CutShort as error:
                 raise damaged(self.path, str(error)) from error
             _drain(stream)
+
+    def _opened(self) -> IO[bytes]:
+        stream = open_decompressed(self.path, self.compression)
+        return stream if self.compression is None else io.BufferedReader(Ahead(stream), 1 << 16)
 
     def _members(self, stream: IO[bytes]) -> Iterator[Member | Problem]:
         with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 16, tarinfo=_Header, errors="surrogateescape") as tar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]
     import pyarrow as pa
 
     names = ("key", "label", "time", "weight", "field_group", "given", "origin")
-    tables = [read_ipc(file).select(names) for file in chunks.files]
+    tables = [_columns(file, names) for file in chunks.files]
     if not tables:
         return {"label": np.zeros(0, dtype=np.int32)}, (), None
     facts = pa.concat_tables(tables)
@@ -99,6 +100,14 @@ def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]
     columns["shard"] = np.repeat(-1 - np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
     columns["position"] = np.concatenate([np.arange(len(table), dtype=np.int32) for table in tables])
     return columns, label.dictionary.to_pylist(), facts.column("origin")
+
+
+def _columns(file: Path, names: Sequence[str]) -> Any:
+    """Some columns of a chunk, copied, so that the file with the contents does not stay mapped."""
+    import pyarrow as pa
+
+    table = read_ipc(file).select(names)
+    return table.take(pa.array(np.arange(len(table))))
 
 
 def _order(facts: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
@@ -125,7 +134,7 @@ def _signatures(chunks: Chunks, shard: NDArray[np.int32], position: NDArray[np.i
     signatures = np.empty((len(shard), duplicates.BINS), dtype=np.uint16)
     for number, file in enumerate(chunks.files):
         rows = np.flatnonzero(shard == -1 - number)
-        column = from_fixed_binary(read_ipc(file).column("signature"), duplicates.BINS, np.uint16)
+        column = from_fixed_binary(_columns(file, ["signature"]).column(0), duplicates.BINS, np.uint16)
         signatures[rows] = column[position[rows]]
     return signatures
 
@@ -186,8 +195,8 @@ def grouped(rows: Rows, chunks: Chunks) -> tuple[Rows, list[Problem]]:
 
 
 def _origin(table: RowTable, row: int, chunks: Chunks) -> str:
-    facts = read_ipc(chunks.files[-1 - int(table.shard[row])])
-    return str(facts.column("origin")[int(table.position[row])])
+    facts = _columns(chunks.files[-1 - int(table.shard[row])], ["origin"])
+    return str(facts.column(0)[int(table.position[row])])
 
 
 def _grouped(rows: Rows) -> Rows:

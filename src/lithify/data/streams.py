@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import lzma
 import os
+import queue
 import stat
+import threading
 import zlib
 from pathlib import Path
 from typing import IO, Final, cast
@@ -17,6 +20,9 @@ from lithify.errors import DamagedSource, UnsafeSource
 MAX_EXPANSION: Final = 250
 """Mail shrinks 5 to 20 times; what unpacks to more than this many times its size (and to over 1 GiB) is a bomb."""
 MIN_BOMB: Final = 1 << 30
+_BLOCK: Final = 1 << 18
+_BLOCKS: Final = 16
+"""Bytes that are decompressed at a time, and how often ahead of the reader."""
 
 BROKEN: Final = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What the decompressors raise on bytes that are cut short or flipped."""
@@ -71,6 +77,60 @@ def _decompressor(raw: IO[bytes], compression: str) -> IO[bytes]:
     if compression == "xz":
         return lzma.LZMAFile(raw)
     return bz2.BZ2File(raw)
+
+
+class Ahead(io.RawIOBase):
+    """A stream that a thread reads ahead of its reader, so that decompressing and parsing go on at the same time.
+
+    What goes wrong in the thread is raised where it would have been without one.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self._blocks: queue.Queue[bytes | BaseException] = queue.Queue(_BLOCKS)
+        self._rest = memoryview(b"")
+        self._end: bytes | BaseException | None = None
+        self._stopped = False
+        self._thread = threading.Thread(target=self._fill, name="read-ahead", daemon=True)
+        self._thread.start()
+
+    def readable(self) -> bool:
+        """True."""
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Fills ``buffer`` and returns how many bytes it got."""
+        if not self._rest and self._end is None:
+            block = self._blocks.get()
+            if isinstance(block, BaseException) or not block:
+                self._end = block
+            else:
+                self._rest = memoryview(block)
+        if not self._rest and isinstance(self._end, BaseException):
+            raise self._end
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def close(self) -> None:
+        """Ends the thread and closes the stream."""
+        self._stopped = True
+        while self._thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._blocks.get(timeout=0.01)
+        self._stream.close()
+        super().close()
+
+    def _fill(self) -> None:
+        block: bytes | BaseException = b"."
+        while block and not isinstance(block, BaseException) and not self._stopped:
+            try:
+                block = self._stream.read(_BLOCK)
+            except BaseException as error:
+                block = error
+            self._blocks.put(block)
 
 
 class Budget:

@@ -44,7 +44,8 @@ def assemble(
     cache : Path
         Folder of finished pieces; used only when there is more than one piece.
     interrupt : callable
-        Called between pieces; whatever it raises ends the work, finished pieces stay.
+        Called when a piece was made and is safe; whatever it raises ends the work, finished pieces stay. Not called
+        for a piece that was found, so that however often the work is ended it comes to its end.
     """
     pieces: list[Blocks] = []
     starts = range(0, len(rows), PIECE_ROWS)
@@ -53,9 +54,8 @@ def assemble(
         if len(starts) == 1:
             return features.transform(state, snapshot.content(some))
         folder = cache / _cache_name(snapshot, features, state)
-        pieces.append(_piece(snapshot, some, features, state, folder))
+        pieces.append(_piece(snapshot, some, features, state, folder, interrupt))
         report(Update("extracting", min(start + PIECE_ROWS, len(rows)), len(rows)))
-        interrupt()
     if not pieces:
         return features.transform(state, [])
     return {name: _join([piece[name] for piece in pieces], cache) for name in pieces[0]}
@@ -74,7 +74,14 @@ def _cache_name(snapshot: Snapshot, features: Features, state: State) -> str:
     return "blocks-" + name[7:31]
 
 
-def _piece(snapshot: Snapshot, rows: NDArray[np.int64], features: Features, state: State, folder: Path) -> Blocks:
+def _piece(
+    snapshot: Snapshot,
+    rows: NDArray[np.int64],
+    features: Features,
+    state: State,
+    folder: Path,
+    interrupt: Callable[[], None],
+) -> Blocks:
     path = folder / (canon.digest(rows.tobytes())[7:31] + ".block")
     try:
         return _unpack(container.open_file(path, "block"))
@@ -83,6 +90,7 @@ def _piece(snapshot: Snapshot, rows: NDArray[np.int64], features: Features, stat
     blocks = features.transform(state, snapshot.content(rows))
     folder.mkdir(parents=True, exist_ok=True)
     blobs.write_atomic(path, _pack(blocks))
+    interrupt()
     return _unpack(container.open_file(path, "block"))
 
 

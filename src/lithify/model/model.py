@@ -119,7 +119,7 @@ class Model:
             yield self._prediction(name, probabilities[i])
 
     def explain(self, item: Input) -> Explanation:
-        """Which stretches of one input pushed which way; the weights add up to the raw score exactly."""
+        """Which stretches of one input pushed which way; with the base the weights add up to the raw score."""
         content = read_input(item, self.kind)
         name = item if isinstance(item, str) else str(item) if isinstance(item, Path) else ""
         return self.explain_content(content, name)

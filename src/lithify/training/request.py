@@ -111,13 +111,13 @@ def check_unchanged(home: Home, source: str, wanted: Request) -> None:
     )
 
 
-def check_engine(run: str, recorded: dict[str, Any], here: dict[str, Any]) -> None:
-    """``EngineMismatch`` unless this machine computes the bits the run began with."""
+def check_engine(what: str, recorded: dict[str, Any], here: dict[str, Any]) -> None:
+    """``EngineMismatch`` unless this machine computes the bits that a run began with or a model was made with."""
     if recorded != here:
         raise EngineMismatch(
-            f"Run {run[7:19]} was begun by other numeric code than this.",
+            f"{what} was made by other numeric code than this.",
             found="; ".join(recipes.difference(recorded, here)),
-            hint="Go on with the Lithify version it was begun with, or start over with --new.",
+            hint="Use the Lithify version it was made with, or train anew with --new.",
         )
 
 

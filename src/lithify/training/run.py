@@ -114,8 +114,8 @@ def resume(home: Home, run: str, *, settings: Settings = AS_IT_COMES, report: Re
     if finished is not None:
         return finished
     snapshot = open_snapshot(home, row.snapshot)
+    check_engine(f"Run {row.key[7:19]}", row.engine, engine_of(snapshot.kind, str(row.recipe.get("learner"))))
     recipe = recipes.reread(row.recipe, snapshot.kind, snapshot.labels)
-    check_engine(row.key, row.engine, engine_of(snapshot.kind, recipe["learner"]))
     return _run(Task(home, snapshot, Request(row.key, row.snapshot, recipe, row.engine), settings, report))
 
 
@@ -132,8 +132,10 @@ def rebuild(home: Home, model: Model, *, settings: Settings = AS_IT_COMES, repor
             f"The snapshot of model {model.digest[7:19]} is not in this home, so it cannot be rebuilt here.",
             expected=model.card["data"]["snapshot"],
         ) from None
-    wanted = request(snapshot, recipes.reread(model.card["recipe"], snapshot.kind, snapshot.labels))
-    check_engine(wanted.key, model.card["engine"], wanted.engine)
+    recipe = model.card["recipe"]
+    here = engine_of(snapshot.kind, str(recipe.get("learner")))
+    check_engine(f"Model {model.digest[7:19]}", model.card["engine"], here)
+    wanted = request(snapshot, recipes.reread(recipe, snapshot.kind, snapshot.labels))
     task = Task(home, snapshot, wanted, settings, report)
     return supervisor.rebuild(task) if supervisor.needed(task) else perform.rebuild(task)
 

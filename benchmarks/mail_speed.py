@@ -148,13 +148,13 @@ def _opening(table: Table, options: Options, archive: Path, place: Path) -> None
 def _checkpoints(table: Table, options: Options, archive: Path, place: Path) -> None:
     tell("Checkpoints on and off, in turns.")
     told = {"archive": str(archive), "home": str(place / "home-checkpoints")}
-    told_ = {**told, "repeats": 1 if options.quick else 7, "steps": 40 if options.quick else 300}
+    told_ = {**told, "repeats": 1 if options.quick else 5, "steps": 40 if options.quick else 450}
     found = processes.called("benchmarks.checkpoint_cost", told_)
     ratios = [100 * (on / off - 1) for on, off in found["pairs"]]
     length = median(off for _, off in found["pairs"])
     size = f" of {found['bytes'] / 1e6:.0f} MB" if found["written"] else ""
     how = f"{found['written']} written{size} in {len(ratios)} trainings of {length:.1f} s, each beside one without"
-    _line(table, "checkpoints, share of training time", ratios, "%", "2", how)
+    _line(table, "checkpoints, share of training's processor time", ratios, "%", "2", how)
 
 
 def _line(table: Table, what: str, found: list[float], unit: str, target: str, how: str) -> None:

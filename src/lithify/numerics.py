@@ -39,6 +39,8 @@ _L1, _L2, _L3 = 6.666666666666735130e-01, 3.999999999940941908e-01, 2.8571428743
 _L4, _L5, _L6 = 2.222219843214978396e-01, 1.818357216161805012e-01, 1.531383769920937332e-01
 _L7 = 1.479819860511658591e-01
 
+_FEW = 4
+"""Up to so many values are quicker one by one; the bits are the same."""
 _SMALLEST_NORMAL = 2.0**-1022
 _TWO_54 = 2.0**54
 _MANTISSA = (1 << 52) - 1
@@ -63,6 +65,8 @@ def exp(x: ArrayLike) -> NDArray[np.float64]:
     [1.0, 2.7182818284590455, 0.0]
     """
     values = np.asarray(x, dtype=np.float64)
+    if values.size <= _FEW:
+        return np.array([exp_scalar(value) for value in values.ravel().tolist()]).reshape(values.shape)
     missing = np.isnan(values)
     bounded = np.where(missing, 0.0, np.maximum(np.minimum(values, _EXP_TOP), _EXP_BOTTOM))
     with np.errstate(over="ignore", under="ignore"):

@@ -15,8 +15,19 @@ g = peer("lithify.features.grams")
 MAX_SUBJECT = 200
 
 
+def scratch(sizes: Any, buckets: int) -> tuple[Any, ...]:
+    """Buffers that a thread gives to the kernels again and again: text, bucket, where, and seen (all zero)."""
+    room = 2 * int(sizes[0]) + f.FACTS + 1
+    return (
+        np.empty(int(sizes[0]) + 1, dtype=np.uint8),
+        np.empty(room, dtype=np.uint32),
+        np.empty(room, dtype=np.int64),
+        np.zeros(buckets, dtype=np.uint8),
+    )
+
+
 @kernel
-def mail_rows(data: Any, offsets: Any, sizes: Any) -> Any:
+def mail_rows(data: Any, offsets: Any, sizes: Any, text: Any, bucket: Any, where: Any, seen: Any) -> Any:
     """Buckets of messages.
 
     Parameters
@@ -27,6 +38,8 @@ def mail_rows(data: Any, offsets: Any, sizes: Any) -> Any:
         Where each begins.
     sizes : (5,) int64
         Decoded bytes read of each; bits of the body, shape and fact tables; size of a shape gram.
+    text, bucket, where, seen
+        See :func:`scratch`.
 
     Returns
     -------
@@ -34,11 +47,6 @@ def mail_rows(data: Any, offsets: Any, sizes: Any) -> Any:
     index : (nnz,) uint32
     """
     n = len(offsets) - 1
-    limit = sizes[0]
-    text = np.empty(limit + 1, dtype=np.uint8)
-    bucket = np.empty(2 * limit + f.FACTS + 1, dtype=np.uint32)
-    where = np.empty(2 * limit + f.FACTS + 1, dtype=np.int64)
-    seen = np.zeros((1 << sizes[1]) + (1 << sizes[2]) + (1 << sizes[3]), dtype=np.uint8)
     start = np.zeros(n + 1, dtype=np.int64)
     index = np.empty(2048 * n + len(bucket) + 1, dtype=np.uint32)
     for row in range(n):
@@ -85,12 +93,9 @@ def text_row(text: Any, length: int, sizes: Any, bucket: Any, where: Any) -> Any
 
 
 @kernel
-def text_rows(data: Any, offsets: Any, sizes: Any) -> Any:
+def text_rows(data: Any, offsets: Any, sizes: Any, text: Any, bucket: Any, where: Any, seen: Any) -> Any:
     """Buckets of plain texts; arguments and result as :func:`mail_rows`, without the table of facts."""
     n = len(offsets) - 1
-    bucket = np.empty(2 * sizes[0] + 1, dtype=np.uint32)
-    where = np.empty(2 * sizes[0] + 1, dtype=np.int64)
-    seen = np.zeros((1 << sizes[1]) + (1 << sizes[2]), dtype=np.uint8)
     start = np.zeros(n + 1, dtype=np.int64)
     index = np.empty(2048 * n + len(bucket) + 1, dtype=np.uint32)
     for row in range(n):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from lithify.kernels import fitting
 BLOCK = "hashed"
 KERNELS = "lithify.features.extract"
 BATCH = 256
+_mine = threading.local()
 
 
 def no_fit(batches: Iterable[Sequence[bytes]]) -> State:
@@ -32,7 +35,8 @@ def audit_empty(state: State) -> None:
 
 def transform(rows: str, contents: Sequence[bytes], sizes: NDArray[np.int64], buckets: int) -> dict[str, Hashed]:
     """Runs the kernel ``rows`` over all contents, some at a time, so that its buffers stay in the processor's cache."""
-    kernel = getattr(fitting(KERNELS, len(contents)), rows)
+    kernels = fitting(KERNELS, len(contents))
+    kernel, buffers = getattr(kernels, rows), _scratch(kernels, sizes, buckets)
     starts, indexes, base = [np.zeros(1, dtype=np.int64)], [], 0
     for at in range(0, len(contents), BATCH):
         some = contents[at : at + BATCH]
@@ -40,12 +44,20 @@ def transform(rows: str, contents: Sequence[bytes], sizes: NDArray[np.int64], bu
         offsets = np.zeros(len(some) + 1, dtype=np.int64)
         np.cumsum([len(content) for content in some], out=offsets[1:])
         with np.errstate(over="ignore"):
-            start, index = kernel(data, offsets, sizes)
+            start, index = kernel(data, offsets, sizes, *buffers)
         starts.append(start[1:] + base)
         indexes.append(index)
         base += len(index)
     whole = indexes[0] if len(indexes) == 1 else np.concatenate([np.zeros(0, dtype=np.uint32), *indexes])
     return {BLOCK: Hashed(np.concatenate(starts), whole, buckets)}
+
+
+def _scratch(kernels: ModuleType, sizes: NDArray[np.int64], buckets: int) -> tuple[Any, ...]:
+    """The buffers of the calling thread; a single row would spend more time on making them than on itself."""
+    name = (*sizes.tolist(), buckets)
+    if getattr(_mine, "name", None) != name:
+        _mine.name, _mine.buffers = name, kernels.scratch(sizes, buckets)
+    return _mine.buffers  # type: ignore[no-any-return]
 
 
 def word_spans(text: bytes, channel: str, bucket: NDArray[np.uint32], where: NDArray[np.int64]) -> list[Span]:

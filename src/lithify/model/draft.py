@@ -77,8 +77,8 @@ class Draft:
         """Calibrated probabilities (n, labels) of raw scores."""
         return calibration.apply_temperature(self.calibration, raw)
 
-    def verdict(self, probabilities: NDArray[np.float64]) -> str | None:
+    def verdict(self, probabilities: Sequence[float]) -> str | None:
         """``ham``, ``unsure`` or ``spam`` for one row's probabilities; None where there are no cut-offs."""
         if self.cutoffs is None:
             return None
-        return calibration.verdict(float(probabilities[self.labels.index(self.spam)]), self.cutoffs)
+        return calibration.verdict(probabilities[self.labels.index(self.spam)], self.cutoffs)

@@ -113,10 +113,9 @@ class Model:
 
     def predictions(self, names: Sequence[str], contents: Sequence[bytes]) -> Iterator[Prediction]:
         """Predictions of canonical contents, each with the name its input goes by."""
-        raw = self.raw(contents)
-        probabilities = self.draft.probabilities(raw)
-        for i, name in enumerate(names):
-            yield self._prediction(name, probabilities[i])
+        probabilities = self.draft.probabilities(self.raw(contents)).tolist()
+        for name, row in zip(names, probabilities, strict=True):
+            yield self._prediction(name, row)
 
     def explain(self, item: Input) -> Explanation:
         """Which stretches of one input pushed which way; with the base the weights add up to the raw score."""
@@ -127,7 +126,7 @@ class Model:
     def explain_content(self, content: bytes, name: str = "") -> Explanation:
         """:meth:`explain` for canonical content."""
         raw = self.raw([content])
-        prediction = self._prediction(name, self.draft.probabilities(raw)[0])
+        prediction = self._prediction(name, self.draft.probabilities(raw)[0].tolist())
         return explain(self.draft, content, raw[0], prediction)
 
     def verify(self) -> None:
@@ -146,14 +145,13 @@ class Model:
                 hint="This machine or this version computes other numbers; use the one it was sealed with.",
             )
 
-    def _prediction(self, name: str, probabilities: NDArray[np.float64]) -> Prediction:
-        best = int(np.argmax(probabilities))
-        verdict = self.draft.verdict(probabilities)
+    def _prediction(self, name: str, probabilities: list[float]) -> Prediction:
+        labels = self.labels
         return Prediction(
             input=name,
-            label=self.labels[best],
-            probabilities={text: float(p) for text, p in zip(self.labels, probabilities, strict=True)},
-            verdict=verdict,
+            label=labels[probabilities.index(max(probabilities))],
+            probabilities=dict(zip(labels, probabilities, strict=True)),
+            verdict=self.draft.verdict(probabilities),
             model=self.digest,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lithify.data import spill
 from lithify.data.snapshot import open_snapshot
 from lithify.features import blocks
 from lithify.features.text import Text, TextParams
@@ -33,7 +34,7 @@ def test_pieces_give_the_block_of_one_go(home, snap, monkeypatch, size, in_memor
     whole = _bytes(_assemble(home, snap))
     assert not list(home.cache.iterdir())
     monkeypatch.setattr(blocks, "PIECE_ROWS", size)
-    monkeypatch.setattr(blocks, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(spill, "IN_MEMORY", in_memory)
     assert _bytes(_assemble(home, snap)) == whole
     monkeypatch.setattr(FEATURES.__class__, "transform", lambda *_: pytest.fail("it was in the cache"))
     assert _bytes(_assemble(home, snap)) == whole

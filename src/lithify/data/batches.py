@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,8 @@ class TrainingData:
         Of all randomness.
     grains : int
         Into how many shares a step is cut; a power of two.
+    scratch : Path or None
+        Folder for arrays that are too large for memory; None keeps them in memory.
     """
 
     blocks: Blocks
@@ -75,6 +78,7 @@ class TrainingData:
     classes: int
     seed: int
     grains: int
+    scratch: Path | None = None
 
     def share(self, grain: int) -> NDArray[np.int64]:
         """The training rows of one grain: a fixed, contiguous share of them.

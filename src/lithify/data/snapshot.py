@@ -25,7 +25,7 @@ from lithify.errors import IntegrityError, MalformedContainer, NewerFormat, NotF
 from lithify.store.home import Home
 
 FORMAT = 1
-_MAPPED = 8
+_MAPPED = 2
 """Shards that are mapped at a time, so that reading many does not fill the memory."""
 
 

@@ -1,13 +1,12 @@
 """Blocks of the rows of a snapshot, made piece by piece and kept in the cache.
 
 A piece is verified by its seal when it is read back, and made again when it is damaged; the cache is never truth.
-What does not fit comfortably in memory lies in one memory-mapped file.
+What does not fit comfortably in memory lies in a file, see :mod:`lithify.data.spill`.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,14 @@ from numpy.typing import NDArray
 from lithify import canon
 from lithify.data.batches import Block, Blocks, Dense, Hashed
 from lithify.data.snapshot import Snapshot
+from lithify.data.spill import Spill
 from lithify.data.state import State
-from lithify.errors import LithifyError
+from lithify.errors import LithifyError, as_store_error
 from lithify.features.base import Features
 from lithify.progress import Reporter, Update
 from lithify.store import blobs, container
 
 PIECE_ROWS = 8192
-IN_MEMORY = 256 << 20
-"""Bytes above which the values of a block lie in a file."""
 
 
 def assemble(
@@ -47,18 +45,16 @@ def assemble(
         Called when a piece was made and is safe; whatever it raises ends the work, finished pieces stay. Not called
         for a piece that was found, so that however often the work is ended it comes to its end.
     """
-    pieces: list[Blocks] = []
-    starts = range(0, len(rows), PIECE_ROWS)
-    for start in starts:
+    if len(rows) <= PIECE_ROWS:
+        return features.transform(state, snapshot.content(rows))
+    joined: dict[str, _Joined] = {}
+    folder = cache / _cache_name(snapshot, features, state)
+    for start in range(0, len(rows), PIECE_ROWS):
         some = rows[start : start + PIECE_ROWS]
-        if len(starts) == 1:
-            return features.transform(state, snapshot.content(some))
-        folder = cache / _cache_name(snapshot, features, state)
-        pieces.append(_piece(snapshot, some, features, state, folder, interrupt))
+        for name, block in _piece(snapshot, some, features, state, folder, interrupt).items():
+            joined.setdefault(name, _Joined(cache)).append(block)
         report(Update("extracting", min(start + PIECE_ROWS, len(rows)), len(rows)))
-    if not pieces:
-        return features.transform(state, [])
-    return {name: _join([piece[name] for piece in pieces], cache) for name in pieces[0]}
+    return {name: each.whole() for name, each in joined.items()}
 
 
 def _cache_name(snapshot: Snapshot, features: Features, state: State) -> str:
@@ -88,7 +84,10 @@ def _piece(
     except LithifyError:
         pass
     blocks = features.transform(state, snapshot.content(rows))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise as_store_error(error, "making a folder in the cache") from error
     blobs.write_atomic(path, _pack(blocks))
     interrupt()
     return _unpack(container.open_file(path, "block"))
@@ -117,30 +116,27 @@ def _unpack(opened: container.Container) -> Blocks:
     return blocks
 
 
-def _join(pieces: Sequence[Block], cache: Path) -> Block:
-    first = pieces[0]
-    if isinstance(first, Dense):
-        return Dense(_stack([piece.values for piece in pieces if isinstance(piece, Dense)], cache))
-    hashed = [piece for piece in pieces if isinstance(piece, Hashed)]
-    offsets = np.cumsum([0, *(len(piece.index) for piece in hashed)])
-    start = np.concatenate(
-        [np.zeros(1, np.int64), *(piece.start[1:] + offset for piece, offset in zip(hashed, offsets, strict=False))]
-    )
-    return Hashed(start, _stack([piece.index for piece in hashed], cache), first.buckets)
+class _Joined:
+    """Pieces of one block, put together."""
 
+    def __init__(self, cache: Path) -> None:
+        self._values = Spill(cache)
+        self._lengths = [np.zeros(1, dtype=np.int64)]
+        self._buckets: int | None = None
 
-def _stack(arrays: Sequence[NDArray[Any]], cache: Path) -> NDArray[Any]:
-    """Concatenates; a large result lies in a nameless file, so that the memory can be taken back."""
-    if sum(array.nbytes for array in arrays) <= IN_MEMORY:
-        return np.concatenate(arrays)
-    shape = (sum(len(array) for array in arrays), *arrays[0].shape[1:])
-    with tempfile.TemporaryFile(dir=cache) as file:
-        stacked: NDArray[Any] = np.memmap(file, dtype=arrays[0].dtype, mode="w+", shape=shape)
-    at = 0
-    for array in arrays:
-        stacked[at : at + len(array)] = array
-        at += len(array)
-    return stacked
+    def append(self, piece: Block) -> None:
+        if isinstance(piece, Hashed):
+            self._buckets = piece.buckets
+            self._lengths.append(np.diff(piece.start))
+            self._values.append(piece.index)
+        else:
+            self._values.append(piece.values)
+
+    def whole(self) -> Block:
+        values = self._values.whole()
+        if self._buckets is None:
+            return Dense(values)
+        return Hashed(np.cumsum(np.concatenate(self._lengths)), values, self._buckets)
 
 
 def contents(snapshot: Snapshot, rows: NDArray[np.int64]) -> Iterator[list[bytes]]:

@@ -11,6 +11,7 @@ division and an addition: the same bits on every machine.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -20,6 +21,7 @@ from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
 from lithify.data.batches import Blocks, Hashed, TrainingData
+from lithify.data.spill import Spill, release
 from lithify.data.state import State
 from lithify.errors import MalformedContainer, Unsupported
 from lithify.features.base import Features
@@ -31,6 +33,7 @@ _SUFFICIENT = 1e-4
 _LARGEST = 32767
 _CURVATURE = 1e-12
 _SMALLEST_RATE = 2.0**-20
+_PIECE_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class Linear(Learner):
     def __init__(self, params: Any) -> None:
         super().__init__(params)
         self._problem: _Problem | None = None
+        self._lock = threading.Lock()
 
     def steps(self, data: TrainingData) -> int:
         """One evaluation each."""
@@ -118,6 +122,7 @@ class Linear(Learner):
             loss = kernels.classes_grain(
                 *rows, problem.target, problem.cost, weights.reshape(shape), lo, hi, gradient.reshape(shape)
             )
+        release(problem.columns[problem.first[lo] : problem.first[hi]])
         return {"loss": np.array([loss]), "gradient": gradient}
 
     def apply(self, state: State, data: TrainingData, step: int, total: Partial) -> State:
@@ -244,27 +249,44 @@ class Linear(Learner):
 
     def _prepare(self, data: TrainingData) -> _Problem:
         """The problem of these data; kept for the next step, made again after a resume."""
-        if self._problem is not None and self._problem.data is data:
+        with self._lock:
+            if self._problem is None or self._problem.data is not data:
+                self._problem = None  # two at a time would take twice the memory
+                self._problem = self._compact(data)
             return self._problem
+
+    def _compact(self, data: TrainingData) -> _Problem:
         kernels, block = compiled(KERNELS), _block(data.blocks)
         found = np.zeros(block.buckets, dtype=np.int32)
-        kernels.count(block.start, block.index, data.train, found)
+        pieces = [data.train[at : at + _PIECE_ROWS] for at in range(0, len(data.train), _PIECE_ROWS)]
+        for rows in pieces:
+            kernels.count(block.start, block.index, rows, found)
+            _release(block, rows)
         kept = np.flatnonzero(found >= self.params.min_rows)
         kept = kept[np.argsort(-found[kept], kind="stable")]  # frequent ones first, so that they share cache lines
         column = np.full(block.buckets, -1, dtype=np.int32)
         column[kept] = np.arange(len(kept), dtype=np.int32)
-        first, columns, scale = kernels.compact(block.start, block.index, data.train, column)
-        self._problem = _Problem(
+        lengths, scales, columns = [np.zeros(1, dtype=np.int64)], [], Spill(data.scratch)
+        for rows in pieces:
+            first, some, scale = kernels.compact(block.start, block.index, rows, column)
+            lengths.append(np.diff(first))
+            scales.append(scale)
+            columns.append(some)
+            _release(block, rows)
+        return _Problem(
             data=data,
-            first=first,
-            columns=columns,
-            scale=scale,
+            first=np.cumsum(np.concatenate(lengths)),
+            columns=columns.whole(),
+            scale=np.concatenate(scales),
             target=data.target[data.train],
             cost=self.params.C * data.weight[data.train],
             kept=kept,
             outputs=1 if data.classes == 2 else data.classes,
         )
-        return self._problem
+
+
+def _release(block: Hashed, rows: NDArray[np.int64]) -> None:
+    release(block.index[block.start[rows[0]] : block.start[rows[-1] + 1]])
 
 
 def _block(blocks: Blocks) -> Hashed:

@@ -70,6 +70,7 @@ def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Ses
         classes=len(snapshot.labels),
         seed=recipe["seed"],
         grains=recipe["grains"],
+        scratch=home.cache,
     )
     return Prepared(
         learns(recipes.params_of(learns.Params, recipe["params"], recipe["learner"])), eyes, fitted, data, rows

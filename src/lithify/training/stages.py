@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify.data.batches import Block, Blocks, Dense, Hashed, TrainingData
+from lithify.data.spill import release
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.progress import Reporter, Update
@@ -19,6 +20,9 @@ from lithify.training.executor import Stopped, Threads
 from lithify.training.plan import MODEL, Stage
 from lithify.training.prepare import Prepared
 from lithify.training.session import Session
+
+_SCORED = 4096
+"""Rows of a fold that are scored at a time."""
 
 
 @dataclass
@@ -154,7 +158,9 @@ def _finish(work: Work, stage: Stage, data: TrainingData, state: State) -> State
     if stage.name == MODEL:
         return finished
     at = np.searchsorted(work.prepared.rows, stage.score)
-    return State({"raw": work.prepared.learner.predict(finished, take(data.blocks, at))})
+    some = range(0, len(at), _SCORED)
+    raw = [work.prepared.learner.predict(finished, take(data.blocks, at[first : first + _SCORED])) for first in some]
+    return State({"raw": np.concatenate(raw)})
 
 
 def _prefix(stage: str) -> str:
@@ -173,6 +179,7 @@ def _take(block: Block, rows: NDArray[np.int64]) -> Block:
     start = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     pieces = [block.index[block.start[row] : block.start[row + 1]] for row in rows]
     index = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.uint32)
+    release(block.index)
     return Hashed(start, index, block.buckets)
 
 

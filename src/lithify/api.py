@@ -129,7 +129,9 @@ def diff(old: Data, new: Data, *, home: Place = None) -> Difference:
     return snapshots.diff(find_snapshot(opened, old), find_snapshot(opened, new))
 
 
-def withdraw(snapshot: Data, keys: Iterable[str], *, erase: bool = False, home: Place = None) -> Withdrawal:
+def withdraw(
+    snapshot: Data, keys: Iterable[str], *, erase: bool = False, home: Place = None, report: Reporter = silent
+) -> Withdrawal:
     """Makes a snapshot without some rows, and lists the models that were trained on them.
 
     Parameters
@@ -144,7 +146,7 @@ def withdraw(snapshot: Data, keys: Iterable[str], *, erase: bool = False, home: 
     from lithify.data import withdraw as withdrawals
 
     opened = open_home(home)
-    return withdrawals.withdraw(opened, find_snapshot(opened, snapshot), list(keys), erase=erase)
+    return withdrawals.withdraw(opened, find_snapshot(opened, snapshot), list(keys), erase=erase, report=report)
 
 
 def train(
@@ -213,9 +215,8 @@ def make_recipe(
     from lithify import recipe as recipes
 
     if isinstance(recipe, recipes.Recipe):
-        recipe = {name: value for name, value in vars(recipe).items() if name != "params"} | (
-            {recipe.learner: dict(recipe.params)} if recipe.params else {}
-        )
+        plain = {name: value for name, value in vars(recipe).items() if name != "params"}
+        recipe = plain | ({recipes.table_of(recipe): dict(recipe.params)} if recipe.params else {})
     document = dict(recipes.load(Path(recipe)) if isinstance(recipe, (str, Path)) else recipe or {})
     single = {"learner": learner, "quality": quality, "budget": duration(budget)}
     document |= {name: value for name, value in single.items() if value is not None}

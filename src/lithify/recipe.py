@@ -117,6 +117,15 @@ def parse(document: Mapping[str, Any], assignments: Iterable[str] = ()) -> Recip
     return recipe
 
 
+def table_of(recipe: Recipe) -> str:
+    """The table of the TOML document that holds the learner's parameters.
+
+    >>> table_of(Recipe())
+    'linear'
+    """
+    return DEFAULT_LEARNER["mail"] if recipe.learner == "auto" else recipe.learner
+
+
 def resolve(recipe: Recipe, kind: str, labels: tuple[str, ...]) -> dict[str, Any]:
     """The recipe with every default written out, as the JSON document whose digest enters the run key.
 

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lithify.errors import GoldenMismatch, IntegrityError, LithifyError, MalformedContainer, NotFound
+from lithify.errors import (
+    GoldenMismatch,
+    IntegrityError,
+    LithifyError,
+    MalformedContainer,
+    NewerFormat,
+    NotFound,
+    Unsupported,
+)
 from lithify.model.model import open_model
 from lithify.store import container
 
@@ -183,6 +191,20 @@ def test_golden_inputs_of_another_revision(parts) -> None:
     meta["golden"]["revision"] = 99
     with pytest.raises(LithifyError, match="another revision"):
         open_model(container.pack("model", meta, tensors), verify=True)
+
+
+def test_codes_of_another_revision(parts) -> None:
+    meta, tensors = parts
+    revision = meta["card"]["engine"]["learner.linear"]
+    meta["card"]["engine"]["learner.linear"] = revision + 1
+    with pytest.raises(NewerFormat, match="sealed by a newer Lithify"):
+        open_model(container.pack("model", meta, tensors))
+    meta["card"]["engine"]["learner.linear"] = revision - 1
+    with pytest.raises(Unsupported, match="sealed by other code"):
+        open_model(container.pack("model", meta, tensors))
+    del meta["card"]["engine"]["learner.linear"]
+    with pytest.raises(Unsupported):
+        open_model(container.pack("model", meta, tensors))
 
 
 def test_nothing_of_the_rows_is_inside(trained) -> None:

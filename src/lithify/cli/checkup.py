@@ -19,7 +19,6 @@ PACKAGES = (
     "numpy",
     "numba",
     "pyarrow",
-    "pydantic",
     "selectolax",
     "rfc8785",
     "jinja2",

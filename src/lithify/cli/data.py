@@ -100,7 +100,7 @@ def withdraw(
     terminal = Terminal(as_json=as_json, quiet=quiet)
     with Progress(quiet=quiet, width=terminal.width) as report:
         report(Update("withdrawing"))
-        done = api.withdraw(snapshot, keys, erase=erase, home=home)
+        done = api.withdraw(snapshot, keys, erase=erase, home=home, report=report)
     terminal.document(done.to_json())
     names = done.snapshot.home.catalog.names_of(done.snapshot.digest)
     terminal.say(f"Withdrew {count(len(done.keys), 'row')}. The snapshot without them:")

@@ -130,10 +130,10 @@ def _resume(home: Home, run: str, settings: Settings, report: Reporter) -> Outco
 
 def _show_recipe(terminal: Terminal, home: Home, snap: Snapshot, wanted: Recipe, settings: Settings) -> None:
     from lithify import recipe as recipes
-    from lithify.training import run as training
-    from lithify.training.request import request, resolve
+    from lithify.training.request import request
+    from lithify.training.run import resolved as resolve
 
-    resolved = resolve(home, snap, wanted, lambda r: training._seconds_per_step(home, snap, r, settings))
+    resolved = resolve(home, snap, wanted, settings)
     key = request(snap, resolved).key
     terminal.document({"recipe": resolved, "snapshot": snap.digest, "run": key})
     terminal.say(f"# run {short(key)} on snapshot {short(snap.digest)}; save this and pass it with --recipe FILE")

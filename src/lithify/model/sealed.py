@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lithify.data.params import Misfit
 from lithify.data.state import State
-from lithify.errors import LithifyError, MalformedContainer
+from lithify.errors import LithifyError, MalformedContainer, NewerFormat, Unsupported
 from lithify.model import golden
 from lithify.model.audit import audit
 from lithify.model.draft import Draft
@@ -84,7 +84,8 @@ def open_sealed(source: Path | bytes) -> Sealed:
         draft = _draft(meta, opened.tensors)
         draft.features.audit(draft.features_state)
         draft.learner.audit(draft.learner_state, draft.features, len(draft.labels))
-    except MalformedContainer:
+        _check_engine(draft, meta["card"]["engine"], what)
+    except (MalformedContainer, NewerFormat, Unsupported):
         raise
     except Misfit as error:
         raise MalformedContainer(
@@ -116,6 +117,28 @@ def _draft(meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Draf
         calibration=meta["calibration"],
         cutoffs=meta["cutoffs"],
     )
+
+
+def _check_engine(draft: Draft, sealed: Mapping[str, Any], what: str) -> None:
+    """The codes that predict must be of the revisions the model was sealed with: others give other scores."""
+    here = {**draft.features.engine, **draft.learner.engine}
+    for name, revision in here.items():
+        found = sealed.get(name)
+        if found == revision:
+            continue
+        if isinstance(found, int) and isinstance(revision, int) and found > revision:
+            raise NewerFormat(
+                f"{what} was sealed by a newer Lithify.",
+                expected=f"{name} {revision}",
+                found=f"{name} {found}",
+                hint="Install a newer Lithify to open it.",
+            )
+        raise Unsupported(
+            f"{what} was sealed by other code than this version has.",
+            expected=f"{name} {revision}",
+            found=f"{name} {found}",
+            hint="Open it with the Lithify it was sealed with, or train again.",
+        )
 
 
 def _golden(tensors: Mapping[str, NDArray[Any]], labels: int, what: str) -> NDArray[np.float64]:

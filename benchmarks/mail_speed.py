@@ -146,15 +146,15 @@ def _opening(table: Table, options: Options, archive: Path, place: Path) -> None
 
 
 def _checkpoints(table: Table, options: Options, archive: Path, place: Path) -> None:
-    tell("Checkpoints on and off, in turns.")
+    tell("Checkpoints.")
     told = {"archive": str(archive), "home": str(place / "home-checkpoints")}
     told_ = {**told, "repeats": 1 if options.quick else 5, "steps": 40 if options.quick else 450}
     found = processes.called("benchmarks.checkpoint_cost", told_)
-    ratios = [100 * (on / off - 1) for on, off in found["pairs"]]
-    length = median(off for _, off in found["pairs"])
+    shares = [100 * writer / whole for writer, whole in found["found"]]
+    length = median(whole for _, whole in found["found"])
     size = f" of {found['bytes'] / 1e6:.0f} MB" if found["written"] else ""
-    how = f"{found['written']} written{size} in {len(ratios)} trainings of {length:.1f} s, each beside one without"
-    _line(table, "checkpoints, share of training's processor time", ratios, "%", "2", how)
+    how = f"{found['written']} written{size} in {len(shares)} trainings of {length:.1f} s of processor time"
+    _line(table, "checkpoints, share of training's processor time", shares, "%", "2", how)
 
 
 def _line(table: Table, what: str, found: list[float], unit: str, target: str, how: str) -> None:

@@ -7,13 +7,14 @@ it is called, so that reading a single model stays quick.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lithify.errors import GoldenMismatch, NotFound, UsageError
-from lithify.progress import Reporter, silent
+from lithify.errors import GoldenMismatch, MalformedContainer, NotFound, StoreFull, UsageError
+from lithify.progress import Reporter, Update, silent
 
 if TYPE_CHECKING:
     from lithify.data.snapshot import Difference, Snapshot
@@ -97,11 +98,18 @@ def snapshot(
     """
     from lithify.data import snapshotting
 
+    if str(data) == "-":
+        raise UsageError("A snapshot needs a place, not standard input.", hint="Save it to a file, and give that.")
     opened = open_home(home)
     rule, _, field = (split or "auto").partition(":")
     older = None if parent is None else find_snapshot(opened, parent)
     source = _source(data, rule, field, kind=kind, label=label, text=text, time=time, group=group)
-    return snapshotting.snapshot(source, opened, name=name, parent=older, rule=rule, strict=strict, report=report)
+    before = opened.catalog.names().get(name) if name else None
+    made = snapshotting.snapshot(source, opened, name=name, parent=older, rule=rule, strict=strict, report=report)
+    if before not in (None, made.digest):
+        stood = f"The name {name} stood for the snapshot {str(before).removeprefix('sha256:')[:12]} before."
+        report(Update("finished", note=stood))
+    return made
 
 
 def _source(data: Path | str, rule: str, field: str, group: str | None, **asked: Any) -> Source:
@@ -111,7 +119,8 @@ def _source(data: Path | str, rule: str, field: str, group: str | None, **asked:
         raise UsageError("Unknown split.", expected="time, hash, group:FIELD or given:FIELD", found=rule)
     if bool(field) != (rule in ("group", "given")):
         raise UsageError(
-            f"The split {rule!r} {'takes no' if field else 'needs a'} field.", expected="such as group:list"
+            f"The split {rule!r} {'takes no' if field else 'needs a'} field.",
+            expected=rule if field else f"{rule}:FIELD, such as {'group:List-Id' if rule == 'group' else 'given:side'}",
         )
     if rule == "group":
         if group not in (None, field):
@@ -220,7 +229,9 @@ def make_recipe(
     document = dict(recipes.load(Path(recipe)) if isinstance(recipe, (str, Path)) else recipe or {})
     single = {"learner": learner, "quality": quality, "budget": duration(budget)}
     document |= {name: value for name, value in single.items() if value is not None}
-    return recipes.parse(document, assignments)
+    asked = recipes.parse(document, assignments)
+    recipes.check(asked)
+    return asked
 
 
 def make_settings(
@@ -263,7 +274,13 @@ def open(thing: Path | str, *, verify: bool = False, home: Place = None) -> Mode
     from lithify.model.model import open_model
 
     if Path(thing).expanduser().exists() or str(thing).endswith(SUFFIX):
-        return open_model(Path(thing).expanduser(), verify=verify)
+        try:
+            return open_model(Path(thing).expanduser(), verify=verify)
+        except MalformedContainer as error:
+            error.hint = (
+                error.hint or "Give a model file, as training by this version writes it; a damaged one, fetch again."
+            )
+            raise
     opened = open_home(home)
     return open_model(opened.blobs.verified(opened.catalog.resolve(str(thing), "model")), verify=verify)
 
@@ -333,7 +350,7 @@ def find_or_make(home: Home, data: Data, *, report: Reporter = silent, **asked: 
 
     if isinstance(data, Snapshot):
         return data
-    if isinstance(data, Path) or Path(data).expanduser().exists():
+    if isinstance(data, Path) or data == "-" or Path(data).expanduser().exists():
         return snapshot(data, home=home, report=report, **asked)
     try:
         found = find_snapshot(home, data)
@@ -384,12 +401,16 @@ def write_model(model: Model, out: Path) -> Model:
 
 
 def check_out(out: Path) -> Path:
-    """The place of a file to be written; ``NotFound`` or ``UsageError`` when it cannot be one."""
+    """The place of a file to be written; ``NotFound``, ``UsageError`` or ``StoreFull`` when it cannot be one."""
     path = out.expanduser().absolute()
     if not path.parent.is_dir():
         raise NotFound(f"There is no folder {path.parent} to write to.", hint="Make it first.")
     if path.is_dir():
         raise UsageError(f"{path} is a folder.", expected="the name of a file")
+    if not os.access(path.parent, os.W_OK):
+        raise StoreFull(
+            f"Not allowed to write to the folder {path.parent}.", hint="Choose another folder for the file."
+        )
     return path
 
 

@@ -206,6 +206,8 @@ def _newton(x: NDArray[np.float64], t: NDArray[np.float64], a: float, b: float) 
         if max(abs(ga), abs(gb)) <= _TOLERANCE * len(x):
             break
         determinant = haa * hbb - hab * hab
+        if determinant <= 0.0:  # scores that are all but one and the same
+            break
         da, db = (hab * gb - hbb * ga) / determinant, (hab * ga - haa * gb) / determinant
         step, slope = 1.0, ga * da + gb * db
         while step > _TOLERANCE and _platt_loss(x, t, a + step * da, b + step * db) > loss + 1e-4 * step * slope:

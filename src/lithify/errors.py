@@ -283,9 +283,14 @@ def as_store_error(error: OSError, doing: str) -> StoreError:
             hint="Free some space and run again; nothing was lost.",
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        denied = "The disk takes no writes" if error.errno == errno.EROFS else "Permission denied"
         return StoreFull(
-            f"Permission denied while {doing}.",
+            f"{denied}, while {doing}.",
             found=str(error.filename or error.strerror),
             hint="Choose a writable folder with --home or LITHIFY_HOME.",
         )
-    return StoreError(f"The home failed while {doing}.", found=str(error))
+    return StoreError(
+        f"The system refused, while {doing}.",
+        found=": ".join(str(part) for part in (error.strerror or error, error.filename) if part),
+        hint="Check the disk, or choose another folder with --home or LITHIFY_HOME.",
+    )

@@ -154,6 +154,23 @@ def params_of(schema: type, given: Mapping[str, Any], what: str, quality: str = 
     return strict(schema, {**presets.get(quality, {}), **given}, what)
 
 
+def check(recipe: Recipe) -> None:
+    """Raises ``RecipeError`` for what no data can make right, before any is read: learner and parameters."""
+    if recipe.learner != "auto" or recipe.params:
+        name = table_of(recipe)
+        params_of(learner(name).Params, recipe.params, name, recipe.quality)
+    if not recipe.features:
+        return
+    for number, kind in enumerate(DEFAULT_LEARNER, 1):
+        try:
+            params_of(features(kind).Params, recipe.features, "features", recipe.quality)
+        except RecipeError:
+            if number == len(DEFAULT_LEARNER):  # right for no kind of rows
+                raise
+        else:
+            return
+
+
 def to_toml(resolved: Mapping[str, Any]) -> str:
     """A resolved recipe as TOML that :func:`parse` reads back.
 
@@ -179,7 +196,7 @@ def strict(schema: type, values: Mapping[str, Any], what: str) -> Any:
         if not error.expected:
             raise _unknown(error.key, [f.name for f in dataclasses.fields(schema)], what) from None
         raise RecipeError(
-            f"The value of {error.key!r} in the {what} does not fit.", expected=error.expected, found=error.found
+            f"The value of {error.key!r} in {_place(what)} does not fit.", expected=error.expected, found=error.found
         ) from None
 
 
@@ -240,12 +257,18 @@ def _spam(asked: str, labels: tuple[str, ...]) -> str:
 
 
 def _unknown(key: str, known: list[str], what: str) -> RecipeError:
-    near = difflib.get_close_matches(key, known, n=1)
+    folded = {name.casefold(): name for name in known}
+    near = [folded[name] for name in difflib.get_close_matches(key.casefold(), folded, n=1)]
+    where = _place(what)
     return RecipeError(
-        f"The {what} has no key {key!r}.",
+        f"{where[:1].upper()}{where[1:]} has no key {key!r}.",
         expected=", ".join(known),
         hint=f"Did you mean {near[0]!r}?" if near else None,
     )
+
+
+def _place(what: str) -> str:
+    return "the recipe" if what == "recipe" else f"[{what}] of the recipe"
 
 
 def _toml(value: Any) -> str:

@@ -181,3 +181,10 @@ def test_bad_budget_is_refused(budget):
 def test_no_ham_is_refused():
     with pytest.raises(TooFewRows):
         choose_cutoffs([], [0.9], 0.1)
+
+
+def test_many_rows_of_one_and_the_same_score_have_an_answer() -> None:
+    y = (np.arange(100_000) % 3 == 0).astype(np.int64)
+    state = fit_temperature(np.stack([np.zeros(len(y)), np.full(len(y), -3.3)], axis=1), y)
+    assert state["slope"] > 0
+    assert apply_temperature(state, [[0.0, -3.3]])[0, 1] == pytest.approx(1 / 3, abs=1e-3)

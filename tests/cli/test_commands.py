@@ -206,6 +206,30 @@ def test_predict_keeps_the_order_and_tells_of_what_it_cannot_read(lithify: Run, 
     assert lithify("predict", place.model, "b.eml").out.split()[0] in ("spam", "unsure")
 
 
+def test_predict_goes_on_after_an_input_that_cannot_be_read(lithify: Run, place: Place) -> None:
+    Path("a.eml").write_bytes(message("ham", 501))
+    Path("cut.zip").write_bytes(b"PK\3\4" + bytes(100))
+    done = lithify("predict", place.model, "nowhere", "a.eml", "cut.zip", "--json")
+    assert done.status == 65
+    assert ["problem" in line for line in done.lines] == [True, False, True]
+    alone = lithify("predict", place.model, "nowhere", "--json")
+    assert alone.status == 66
+    assert alone.lines[0]["code"] == "not-found"  # one line, as everything that predict prints
+
+
+def test_predict_says_what_looks_like_a_mistake(lithify: Run, place: Place) -> None:
+    Path("sms.csv").write_text("label,text\nham,hello there\nspam,win money\n")
+    done = lithify("predict", place.model, "sms.csv")
+    assert done.status == 0
+    assert "looks like text" in done.err
+    Path("long.eml").write_bytes(message("ham", 5) + b"word " * 200_000)
+    assert "512 KiB" in lithify("predict", place.model, "long.eml").err
+    swapped = lithify("predict", place.model, place.model)
+    assert swapped.status == 2
+    assert "is a model" in swapped.err
+    assert "Give a model file" in " ".join(lithify("predict", "sms.csv", "long.eml").err.split())
+
+
 def test_predict_gives_one_message_the_same_figures_as_many(lithify: Run, place: Place) -> None:
     many = lithify("predict", place.model, place.mail, "--json").lines
     one = lithify("predict", place.model, many[3]["input"], "--json").lines
@@ -279,3 +303,57 @@ def test_json_stands_alone_on_stdout(lithify: Run, place: Place) -> None:
         done = lithify(*words, "--home", place.home, "--json")
         assert done.status == 0
         assert isinstance(json.loads(done.out), dict)
+
+
+def test_train_refuses_a_recipe_before_it_reads_data(lithify: Run) -> None:
+    for wrong in ("linear.c=1", "learner=linaer", "features.body_bit=3"):
+        done = lithify("train", "nowhere", "--set", wrong)
+        assert done.status == 2
+        assert "Did you mean" in done.err
+
+
+def test_train_says_why_there_is_no_cutoff(lithify: Run, tmp_path: Path) -> None:
+    mail = write_mail(tmp_path / "mail", 30)
+    (mail / "spam").rename(mail / "post")
+    done = lithify("train", mail, "--name", "box")
+    assert "--set spam=LABEL" in " ".join(done.out.split())
+    assert "sealed" in lithify("train", "box", "--set", "spam=post").out
+    few = write_mail(tmp_path / "few", 1)
+    said = " ".join(lithify("train", few).out.split())
+    assert "the test split has no rows" in said
+    assert "lithify evaluate" not in said
+
+
+def test_next_steps_can_be_copied(lithify: Run, tmp_path: Path) -> None:
+    mail = write_mail(tmp_path / "my mail", 30)
+    home = tmp_path / "other home"
+    assert f"--home '{home}'" in lithify("snapshot", mail, "--home", home).out
+    done = lithify("train", mail, "--home", home, "--out", "my model.lith")
+    assert "lithify verify 'my model.lith'" in done.out
+    assert f"--home '{home}'" in done.out
+
+
+def test_a_name_that_moves_is_told(lithify: Run, tmp_path: Path) -> None:
+    mail = write_mail(tmp_path / "mail", 30)
+    assert (
+        "stood for" not in lithify("snapshot", mail, "--name", "box").err + lithify("train", mail, "--name", "box").err
+    )
+    write_mail(mail, 3, first=30)
+    assert "The name box stood for the snapshot" in lithify("snapshot", mail, "--name", "box").err
+    (mail / "ham" / "empty.eml").touch()
+    again = lithify("snapshot", mail, "--parent", "box").err
+    assert "Not read: 1 empty." in " ".join(again.split())
+
+
+def test_a_table_without_names_of_columns_is_refused(lithify: Run) -> None:
+    Path("sms.tsv").write_text("spam\tyou have won a free prize\nham\tsee you at the station\n" * 20)
+    done = lithify("snapshot", "sms.tsv")
+    assert done.status == 2
+    assert "put their names above it" in " ".join(done.err.split())
+
+
+def test_standard_input_is_no_place_for_a_snapshot(lithify: Run) -> None:
+    for verb in ("train", "snapshot"):
+        done = lithify(verb, "-")
+        assert done.status == 2
+        assert "Save it to a file" in done.err

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+import pytest
 
 from lithify import samples
 
@@ -30,6 +33,14 @@ def test_demo_does_the_main_job_and_finds_it_done_the_second_time(lithify: Run) 
     told = lithify("demo", "--json").json
     assert told["resumed"] is True
     assert told["evaluation"]["split"] == "test"
+
+
+def test_demo_says_how_to_call_it_where_the_shell_does_not_know_it(
+    lithify: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "venv" / "bin" / "lithify"), "demo"])
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert 'export PATH="$PWD/venv/bin:$PATH"' in lithify("demo").out
 
 
 def test_demo_leaves_other_folders_alone(lithify: Run) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Place, write_mail
+from .conftest import Place, message, write_mail
 
 BASE = [sys.executable, "-m", "lithify"]
 
@@ -43,6 +43,30 @@ def test_nobody_reads_the_output(place: Place) -> None:
         done = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 141
     assert done.stderr == ""
+
+
+def test_stdout_is_full_or_closed(place: Place) -> None:
+    for command in (["show", str(place.model)], ["predict", str(place.model), str(place.mail), "--json"]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([*BASE, *command], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 73
+        assert done.stderr.startswith("Error: No space left")
+        assert "Traceback" not in done.stderr
+    closed = subprocess.run(["sh", "-c", f"{' '.join(BASE)} show {place.model} >&- 2>&-"])
+    assert closed.returncode == 0
+
+
+def test_output_that_cannot_show_every_character(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "sn\u00f6w \u2603.eml"
+    file.write_bytes(message("spam", 5))
+    for command in ("predict", "explain"):
+        done = subprocess.run(
+            [*BASE, command, str(place.model), str(file)],
+            env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+            capture_output=True,
+            check=True,
+        )
+        assert rb"sn\xf6w \u2603.eml" in done.stdout
 
 
 def test_python_dash_m_is_the_command() -> None:

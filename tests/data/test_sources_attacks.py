@@ -9,6 +9,7 @@ import os
 import resource
 import struct
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -16,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lithify.data import files
+from lithify.data import files, layout
 from lithify.data.archives import Tar, Zip, safe_name
-from lithify.data.mail import RAW_LIMIT
+from lithify.data.mail import RAW_LIMIT, split_mbox
 from lithify.data.open import open_source
 from lithify.data.schema import Problem, Row
 from lithify.data.streams import open_regular
@@ -320,3 +321,68 @@ def test_very_deep_folders(tmp_path: Path) -> None:
     (deep / "1").write_bytes(MAIL % 1)
     found = [row for row in open_source(tmp_path / "root").rows() if isinstance(row, Problem)]
     assert [row.reason for row in found] == ["unreadable"]
+
+
+def test_a_sparse_member_is_left_out(tmp_path: Path) -> None:
+    """A hole of a pebibyte would be read as so many zeros, and no archive is too small to hold one."""
+    hole = entry("ham.mbox")
+    hole.pax_headers = {"GNU.sparse.map": f"{1 << 50},0", "GNU.sparse.size": str(1 << 50)}
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(hole)
+        for info, content in honest():
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    rows = list(open_source(put(tmp_path / "a.tar", stream.getvalue())).rows())
+    assert [row.reason for row in rows if isinstance(row, Problem)] == ["unreadable"]
+    assert sum(isinstance(row, Row) for row in rows) == 4
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9"},
+        {"GNU.sparse.map": "x,y", "GNU.sparse.size": "9"},
+        {"GNU.sparse.map": "1", "GNU.sparse.size": "many"},
+        {"size": "-7"},
+    ],
+)
+def test_extended_tar_headers_that_lie(headers: dict[str, str], tmp_path: Path) -> None:
+    odd = entry("ham/9")
+    odd.pax_headers = headers
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:", format=tarfile.PAX_FORMAT) as tar:
+        for info, content in [*honest(), (odd, MAIL % 9)]:
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    with pytest.raises(DataError):
+        list(open_source(put(tmp_path / "a.tar", stream.getvalue())).rows())
+
+
+def test_index_files_take_bounded_memory(tmp_path: Path) -> None:
+    big = b"\0" * (8 << 20)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(24):
+            archive.writestr(f"{number}/index", big)
+        archive.writestr("ham/1", MAIL % 1)
+        archive.writestr("spam/1", MAIL % 2)
+    found = layout.survey(Zip(tmp_path / "a.zip"))
+    assert sum(map(len, found.indexes.values())) <= layout.INDEX_LIMIT
+
+
+def test_long_lines_that_look_like_the_start_of_a_message_cost_little() -> None:
+    line = b"From " + b"1:11 " * 13_000 + b"\n"
+    began = time.monotonic()
+    messages = list(split_mbox(io.BytesIO(b"From a Mon Jan  1 00:00:00 2024\nSubject: x\n\n" + line * 20)))
+    assert len(messages) == 1
+    assert time.monotonic() - began < 2.0
+
+
+def test_a_zip_member_without_a_name(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("ham/1", MAIL % 1)
+        info = zipfile.ZipInfo("x")
+        info.filename = ""
+        archive.writestr(info, b"")
+    with pytest.raises(DamagedSource, match="without a name"):
+        open_source(tmp_path / "a.zip")

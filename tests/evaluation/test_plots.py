@@ -85,3 +85,11 @@ def test_data_of_a_specification_is_not_fetched():
     spec = {"data": {"url": "http://127.0.0.1:9/x.json"}, "mark": "point", "encoding": {}}
     with contextlib.suppress(ValueError):
         assert "127.0.0.1" not in drawing.svg(spec)
+
+
+def test_corner_reaches_down_to_the_sealed_cutoff(evaluation):
+    highest = float(evaluation.probabilities[:, 1].max())
+    spec = plots.roc_corner(evaluation.y, evaluation.probabilities, evaluation.labels, highest)
+    (dot,) = spec["layer"][-2]["data"]["values"]
+    caught = (evaluation.probabilities[evaluation.y == 1, 1] >= highest).mean()
+    assert dot["y"] == caught  # not lifted to the edge of the plot

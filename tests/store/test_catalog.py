@@ -113,21 +113,15 @@ def test_several_things_are_ambiguous(catalog: Catalog) -> None:
         catalog.resolve("spam")
 
 
-def test_requests_and_unfinished_runs(catalog: Catalog) -> None:
+def test_requests(catalog: Catalog) -> None:
     filled(catalog)
     request = {"source": "/mail", "quality": "fast"}
     assert catalog.request(request) is None
-    assert catalog.unfinished(request) is None
     row = catalog.remember_request(request, "sig1", digest("r"), {"steps": 5})
     assert (row.request, row.recipe, row.run) == (request, {"steps": 5}, digest("r"))
     assert catalog.request(dict(reversed(request.items())), "sig1") == row
     assert catalog.request(request) == row
     assert catalog.request(request, "sig2") is None
-    unfinished = catalog.unfinished(request)
-    assert unfinished is not None
-    assert unfinished.key == digest("r")
-    catalog.update_run(digest("r"), state="finished")
-    assert catalog.unfinished(request) is None
 
 
 def test_a_run_through_its_sessions(catalog: Catalog) -> None:

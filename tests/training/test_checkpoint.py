@@ -256,6 +256,13 @@ def test_a_damaged_checkpoint_of_a_run(tiny_train, home, digest) -> None:
         lambda facts, arrays: facts.update(current=None, stage=3),
         lambda facts, arrays: facts.pop("current"),
         lambda facts, arrays: facts["current"].pop("pairs"),
+        lambda facts, arrays: facts["current"].update(pairs=5),
+        lambda facts, arrays: facts["current"].update(pairs="0"),
+        lambda facts, arrays: facts["current"].update(pairs=0.5),
+        lambda facts, arrays: facts["current"].update(loss=[]),
+        lambda facts, arrays: facts["current"].update(stranger=1),
+        lambda facts, arrays: facts["current"].pop("loss"),
+        lambda facts, arrays: arrays.pop("current/gradient"),
     ],
 )
 def test_a_whole_checkpoint_that_lies(tiny_train, home, spoil) -> None:
@@ -266,6 +273,7 @@ def test_a_whole_checkpoint_that_lies(tiny_train, home, spoil) -> None:
     opened = container.unpack(path.read_bytes())
     facts, arrays = opened.meta["facts"], dict(opened.tensors)
     spoil(facts, arrays)
-    path.write_bytes(container.pack("checkpoint", {**opened.meta, "facts": facts}, arrays))
-    with pytest.raises(MalformedContainer):
-        tiny_train()
+    for step in (opened.meta["step"], 0):
+        path.write_bytes(container.pack("checkpoint", {**opened.meta, "step": step, "facts": facts}, arrays))
+        with pytest.raises(MalformedContainer):
+            tiny_train()

@@ -181,11 +181,21 @@ ATTACKS = {
     "a checkpoint of another run": lambda some: named(some, recipe={"learner": "other"}),
     "no checkpoint": lambda some: some[:5],
     "a manifest that is none": lambda some: replaced(some, 0, b"{}"),
+    "a manifest of nothing": lambda some: replaced(some, 0, b'{"format":1}'),
+    "labels that are numbers": lambda some: manifest(some, labels=[1, 2]),
+    "a label too few": lambda some: manifest(some, labels=["ham"]),
+    "no generation": lambda some: manifest(some, generations=[]),
+    "a parent that is a list": lambda some: manifest(some, parent=[]),
     "a layout that is none": lambda some: replaced(some, 1, b"[]"),
     "a layout of other objects": lambda some: replaced(
         some, 1, canon.dumps({"index": "sha256:" + "0" * 64, "shards": []})
     ),
 }
+
+
+def manifest(some: Members, **changed) -> Members:
+    """With another manifest, under a name that fits it."""
+    return replaced(some, 0, canon.dumps({**json.loads(some[1][1]), **changed}))
 
 
 def replaced(some: Members, number: int, data: bytes) -> Members:
@@ -240,6 +250,20 @@ def test_links_and_devices_are_refused(packed, other, tmp_path, kind):
         member.type, member.linkname = kind, "/etc/passwd"
         archive.addfile(member)
     with pytest.raises(MalformedContainer, match="plain files only"):
+        unpack(other, file)
+    assert untouched(other)
+
+
+@pytest.mark.parametrize("sparse", ["1.0", "0.1"])
+def test_extended_headers_that_lie_are_refused(packed, other, tmp_path, sparse):
+    some = members(packed)
+    file = tmp_path / "hostile.tar"
+    fields = {"1.0": {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}, "0.1": {"GNU.sparse.map": "x,y"}}
+    with tarfile.open(file, "w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("run.json")
+        member.size, member.pax_headers = len(some[0][1]), {**fields[sparse], "GNU.sparse.size": "4"}
+        archive.addfile(member, io.BytesIO(some[0][1]))
+    with pytest.raises(MalformedContainer):
         unpack(other, file)
     assert untouched(other)
 

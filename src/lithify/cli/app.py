@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn, cast
 
 from lithify.cli import parser
-from lithify.cli.output import INTERRUPTED, TERMINATED, UNREAD, Terminal
+from lithify.cli.output import INTERRUPTED, TERMINATED, UNREAD, Terminal, tolerant
 from lithify.errors import LithifyError, UsageError, as_store_error
 
 SECTIONS: dict[str, dict[str, str]] = {
@@ -45,8 +45,13 @@ class _Terminated(KeyboardInterrupt):
 
 def run(arguments: Sequence[str]) -> int:
     """Runs a command line: never raises, returns the exit status."""
+    tolerant()
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    terminal = Terminal(as_json="--json" in arguments, quiet="--quiet" in arguments or "-q" in arguments)
+    terminal = Terminal(
+        as_json="--json" in arguments,
+        quiet="--quiet" in arguments or "-q" in arguments,
+        lines=arguments[:1] == ["predict"],
+    )
     resumable = arguments[:1] in (["train"], ["demo"])
     try:
         with _terminable():
@@ -113,6 +118,9 @@ def _fail(terminal: Terminal, error: LithifyError) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _unread()
+    except OSError:  # what stands in the buffer cannot be written, such as on a full disk
+        _unread()
+        terminal.error(error)
     return error.exit_status
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
-from lithify.cli.output import size
+from lithify.cli.output import count, size
 from lithify.errors import LithifyError
 
 PACKAGES = (
@@ -88,7 +88,8 @@ def _home(home: Path | None) -> Check:
     try:
         opened = api.open_home(home)
         catalog = opened.catalog
-        found = f"{opened.path}: {len(catalog.snapshots())} snapshots, {len(catalog.models())} models"
+        held = f"{count(len(catalog.snapshots()), 'snapshot')}, {count(len(catalog.models()), 'model')}"
+        found = f"{opened.path}: {held}"
         return Check("home", True, found)
     except LithifyError as error:
         return Check("home", False, error.message, error.hint or "")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
 from lithify.cli.kernels import tell_compiling
-from lithify.cli.output import Terminal, count, moment, plain, short
+from lithify.cli.output import Terminal, command_line, count, moment, plain, short
 from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
 from lithify.progress import Update
@@ -53,7 +53,7 @@ def snapshot(
     terminal.document(snapshot_document(made))
     describe(terminal, made)
     terminal.say()
-    terminal.paragraph(f"Next: lithify train {name or short(made.digest)}")
+    terminal.say(f"Next: {command_line('train', name or short(made.digest), home=home)}")
 
 
 def diff(
@@ -113,7 +113,8 @@ def withdraw(
     if done.models:
         rest = " They still predict; to rebuild them is no longer possible." if erase else ""
         terminal.paragraph(f"Models trained on them: {', '.join(map(short, done.models))}.{rest}")
-    terminal.paragraph(f"Next: lithify train {names[0] if names else short(done.snapshot.digest)}")
+    newest = names[0] if names else short(done.snapshot.digest)
+    terminal.say(f"Next: {command_line('train', newest, home=home)}")
 
 
 def snapshot_document(snap: Snapshot) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from lithify.cli import options as o
-from lithify.cli.output import Terminal, short, shown_path, size
+from lithify.cli.output import Terminal, command_line, short, shown_path, size
 from lithify.cli.parser import Option
 from lithify.cli.progress import Progress, span
 from lithify.errors import UsageError
@@ -152,7 +154,7 @@ def _seal(stage: Stage, outcome: Outcome) -> Path:
 
 def _measure(stage: Stage, path: Path, snap: Snapshot) -> Evaluation:
     from lithify import api
-    from lithify.cli.figures import cutoffs
+    from lithify.cli.figures import HINDSIGHT, cutoffs
     from lithify.evaluation.summary import headlines, measured_on, summary
 
     stage.heading(4, "How good it is, on mail it has never seen")
@@ -163,7 +165,7 @@ def _measure(stage: Stage, path: Path, snap: Snapshot) -> Evaluation:
     lines = [[line.title, line.value, line.interval] for line in headlines(found)]
     stage.inner.table(lines, right=[1], head=["", "", "95 % interval"])
     stage.inner.say()
-    for sentence in measured_on(found):
+    for sentence in (*measured_on(found), HINDSIGHT):
         stage.tell(sentence)
     cutoffs(stage.inner, api.open(path))
     stage.inner.say()
@@ -210,11 +212,22 @@ def _report(stage: Stage, found: Evaluation) -> Path:
 def _next(stage: Stage, path: Path, seconds: float) -> None:
     model, folder = shown_path(path), shown_path(stage.folder)
     stage.terminal.title(f"Done in {span(seconds)}. What to do next, in this folder:")
-    for command, why in (
-        (f"lithify predict {model} {folder}/message.eml", "judge a message; takes folders and mailboxes too"),
-        (f"lithify show {model}", "read the card that is sealed into the model"),
-        ("lithify train PATH/TO/YOUR/MAIL", "a maildir, mboxes, or a folder with ham/ and spam/ in it"),
-        (f"lithify demo --keep {folder}", "again: a finished run returns its model at once"),
+    for words, why in (
+        (("predict", model, f"{folder}/message.eml"), "judge a message; takes folders and mailboxes too"),
+        (("show", model), "read the card that is sealed into the model"),
+        (("train", "PATH/TO/YOUR/MAIL"), "a maildir, mboxes, or a folder with ham/ and spam/ in it"),
+        (("demo", "--keep", folder), "again: a finished run returns its model at once"),
     ):
-        stage.inner.say(command)
+        stage.inner.say(command_line(*words))
         stage.inner.say(stage.inner.style(f"    {why}", "dim"))
+    _where(stage)
+
+
+def _where(stage: Stage) -> None:
+    """How to call the command that runs now, where the shell would not find it, as after `make demo`."""
+    program = Path(sys.argv[0])
+    if program.name == "lithify" and shutil.which("lithify") is None:
+        folder = shown_path(program.parent)
+        stage.inner.say()
+        stage.tell("The shell does not know `lithify` yet. For this session:")
+        stage.inner.say(f'export PATH="{"" if folder.startswith("/") else "$PWD/"}{folder}:$PATH"')

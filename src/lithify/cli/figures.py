@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lithify.cli.output import Terminal
+from lithify.cli.output import Terminal, plain
 
 if TYPE_CHECKING:
     from lithify.evaluation.evaluate import Evaluation
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 TWO = ("missed_at_1_per_1000", "missed_at_1_per_100", "one_minus_roca_percent", "accuracy", "calibration_error")
 MANY = ("accuracy", "balanced_accuracy", "auc", "calibration_error")
+
+HINDSIGHT = "Figures at a stated loss use the best cut-off in hindsight, not the sealed one."
 
 
 def figures(terminal: Terminal, model: Model, measured: Mapping[str, Mapping[str, Any]]) -> None:
@@ -22,6 +24,10 @@ def figures(terminal: Terminal, model: Model, measured: Mapping[str, Mapping[str
 
     data, rows = model.card["data"], model.card["test"]["rows"]
     terminal.title("Measured on rows it has never seen")
+    if not rows:
+        return terminal.paragraph(
+            "Nothing: the test split has no rows. It takes more data to say how good this is.", "  "
+        )
     names = TWO if len(model.labels) == 2 else MANY
     labels = positive_last(model)
     terminal.table(
@@ -42,6 +48,8 @@ def figures(terminal: Terminal, model: Model, measured: Mapping[str, Mapping[str
     terminal.paragraph(
         f"{rows:,} test rows ({each}), split by {data['split']['rule']}: {data['split']['reason']}.", "  "
     )
+    if len(model.labels) == 2:
+        terminal.paragraph(HINDSIGHT, "  ")
 
 
 def positive_last(model: Model) -> tuple[str, ...]:
@@ -54,6 +62,15 @@ def cutoffs(terminal: Terminal, model: Model) -> None:
     """The sealed cut-offs and what the ham shows of them."""
     found = model.cutoffs
     if found is None:
+        if model.kind == "mail" and len(model.labels) == 2:
+            terminal.title("No cut-off")
+            why = (
+                "There were no rows to set one by. It takes more data."
+                if model.spam
+                else f"None of the labels {' and '.join(map(plain, model.labels))} is known to mean spam. "
+                "Train with --set spam=LABEL to have cut-offs and verdicts."
+            )
+            terminal.paragraph(why, "  ")
         return
     terminal.title(f"The cut-off, for a ham loss of {100 * found['budget']:g} %")
     band = f"spam from {found['spam']:.4f}" + (
@@ -84,3 +101,5 @@ def evaluation_table(terminal: Terminal, found: Evaluation) -> None:
     terminal.say()
     for sentence in measured_on(found):
         terminal.paragraph(sentence)
+    if len(found.labels) == 2:
+        terminal.paragraph(HINDSIGHT)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lithify.errors import UsageError
+from lithify.cli.output import plain
+from lithify.errors import LithifyError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from lithify.data.schema import Problem, Row
+    from lithify.data.source import Source
     from lithify.model.model import Model
     from lithify.model.prediction import Prediction
 
@@ -16,14 +20,82 @@ ROWS, BYTES = 512, 16 << 20
 """How many rows, or bytes, are scored together."""
 MANY = 32
 """From so many rows on, scoring them together is worth loading compiled code."""
+SMALL = 1 << 20
+"""A file up to this size is opened twice, to see what it would be by itself."""
 
 
-def rows(model: Model, inputs: Iterable[str], text: str | None = None) -> Iterator[Row | Problem]:
-    """Every row of every input; ``-`` is one message on standard input."""
-    from lithify.data.open import open_source
+class Inputs:
+    """Every row of every input; ``-`` is one message on standard input.
 
-    for item in inputs:
-        yield from open_source(item, kind=model.kind, text=text, labelled=False).rows()
+    Parameters
+    ----------
+    model : Model
+        What it judges decides how the inputs are read.
+    inputs : sequence of str
+        An input that cannot be read is a ``Problem`` among others, and an error when it is the only one.
+    text : str, optional
+        Column with the text.
+    remark : callable, optional
+        Told what looks like a mistake.
+
+    Attributes
+    ----------
+    cut : int
+        Rows so far that were read only up to the limit.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        inputs: Sequence[str],
+        text: str | None = None,
+        remark: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._model = model
+        self._inputs = inputs
+        self._text = text
+        self._remark = remark
+        self.cut = 0
+
+    def __iter__(self) -> Iterator[Row | Problem]:
+        from lithify.data.schema import Problem, Row
+
+        for item in self._inputs:
+            try:
+                for row in self._open(item).rows():
+                    self.cut += isinstance(row, Row) and row.truncated
+                    yield row
+            except UsageError:
+                raise
+            except LithifyError as error:
+                if len(self._inputs) == 1:
+                    raise
+                yield Problem(item, "unreadable", str(error))
+
+    def _open(self, item: str) -> Source:
+        from lithify.api import SUFFIX
+        from lithify.data.open import open_source
+
+        if item.endswith(SUFFIX):
+            raise UsageError(f"{item} is a model.", expected="something to judge", hint="The model comes first.")
+        kind = self._model.kind
+        source = open_source(item, kind=kind, text=self._text, labelled=False)
+        if (found := self._kind(item, source)) not in (None, kind):
+            self._remark(
+                f"{plain(item)} looks like {found}, and the model judges {kind}: do not trust its figures here."
+            )
+        return source
+
+    def _kind(self, item: str, source: Source) -> str | None:
+        """What a table or a small file would be by itself; None where it costs too much to know."""
+        from lithify.data.columns import TableSource
+        from lithify.data.open import open_source
+
+        path = Path(item).expanduser()
+        if item != "-" and path.is_file() and (isinstance(source, TableSource) or path.stat().st_size <= SMALL):
+            with contextlib.suppress(LithifyError):
+                return open_source(item, text=self._text, labelled=False).kind
+        return None
 
 
 def predictions(
@@ -31,13 +103,22 @@ def predictions(
 ) -> Iterator[Prediction | Problem]:
     """A prediction for each row and a problem as it is, in the order in which they come.
 
-    ``before_many`` is called once, before the first batch that is large enough for the compiled kernels.
+    ``before_many`` is called once, before the first batch that is large enough for the compiled kernels. What came
+    before an error is judged before it is raised.
     """
     from lithify.data.schema import Problem
 
     batch: list[Row | Problem] = []
     size, told = 0, False
-    for row in found:
+    coming = iter(found)
+    while True:
+        try:
+            row = next(coming, None)
+        except LithifyError:
+            yield from _score(model, batch)
+            raise
+        if row is None:
+            break
         batch.append(row)
         size += 0 if isinstance(row, Problem) else len(row.content)
         if len(batch) == MANY and not told:
@@ -53,8 +134,13 @@ def single(model: Model, item: str, text: str | None = None) -> tuple[str, bytes
     """Name and content of the only row of an input; ``UsageError`` when there are several, or none that can be read."""
     from lithify.data.schema import Problem
 
-    found = rows(model, [item], text)
-    row = next(found, None)
+    found = iter(Inputs(model, [item], text))
+    try:
+        row = next(found, None)
+    except NotFound as error:
+        if model.kind == "text":
+            error.hint = "Check the path; a text itself goes in on standard input, as -."
+        raise
     if row is None or isinstance(row, Problem):
         raise UsageError(f"There is nothing to explain in {item}.", found=row.reason if row else "no message")
     if next(found, None) is not None:

@@ -38,7 +38,7 @@ def show(
         return show_model(terminal, api.open(found.digest, home=opened))
     if found.kind == "snapshot":
         return show_snapshot(terminal, opened, open_snapshot(opened, found.digest))
-    return show_run(terminal, opened, found.digest)
+    return show_run(terminal, opened, found.digest, home)
 
 
 def ls(

@@ -6,8 +6,10 @@ Exit statuses: 0 done, 2 usage, 64 to 78 as in sysexits.h by the class of the er
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import shlex
 import shutil
 import sys
 import textwrap
@@ -35,22 +37,25 @@ class Terminal:
         Nothing but results and errors.
     indent : str
         Stands before every line of the result.
+    lines : bool
+        Documents take one line each.
     """
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False, indent: str = "") -> None:
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, indent: str = "", lines: bool = False) -> None:
         self.as_json = as_json
         self.quiet = quiet
         self.indent = indent
+        self.lines = lines
 
     @property
     def width(self) -> int:
         """Columns to fill."""
         return min(shutil.get_terminal_size((80, 24)).columns, MAX_WIDTH) - len(self.indent)
 
-    def document(self, value: Any, *, line: bool = False) -> None:
-        """A JSON document on stdout, where ``--json`` asks for it; ``line`` keeps it on one line."""
+    def document(self, value: Any) -> None:
+        """A JSON document on stdout, where ``--json`` asks for it."""
         if self.as_json:
-            _write(sys.stdout, json.dumps(value, indent=None if line else 2))
+            _write(sys.stdout, json.dumps(value, indent=None if self.lines else 2))
 
     def say(self, text: str = "") -> None:
         """A line of the result, for people."""
@@ -213,9 +218,19 @@ def short(digest: str) -> str:
 
 
 def shown_path(path: Path) -> str:
-    """A path as a person would type it here."""
+    """A path as a person would read it here."""
     found, here = path.resolve(), Path.cwd()
     return plain(str(found.relative_to(here) if found.is_relative_to(here) else found))
+
+
+def command_line(*words: str, home: Path | None = None) -> str:
+    """A command to be copied: quoted where a shell needs it, for the same home.
+
+    >>> command_line("train", "my mail", home=Path("h"))
+    "lithify train 'my mail' --home h"
+    """
+    where = () if home is None else ("--home", str(home))
+    return " ".join(["lithify", *(shlex.quote(plain(word)) for word in (*words, *where))])
 
 
 def moment(seconds: int) -> str:
@@ -223,6 +238,16 @@ def moment(seconds: int) -> str:
     from datetime import datetime
 
     return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+
+
+def tolerant() -> None:
+    """Lets both streams take any text: characters they cannot show are spelt out, and closed streams take nothing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _write(stream: IO[str], text: str) -> None:

@@ -58,7 +58,8 @@ class _Parser(argparse.ArgumentParser):
     """Raises our own error instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}.", hint=f"See `{self.prog} --help`.")
+        said = message.replace("the following arguments are required:", "missing:").replace("argument --", "--")
+        raise UsageError(f"{said[:1].upper()}{said[1:].rstrip('.')}.", hint=f"See `{self.prog} --help`.")
 
 
 def parse(name: str, command: Command, words: Sequence[str]) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
-from lithify.cli.output import Terminal, moment, plain, short, shown_path
+from lithify.cli.output import Terminal, command_line, moment, short, shown_path
 from lithify.cli.parser import Argument, Option
 from lithify.errors import UsageError
 
@@ -40,13 +40,13 @@ def runs(
     if unpack is not None:
         if run is not None or pack is not None:
             raise UsageError("--unpack takes in a run by itself.", hint="Leave out RUN and --pack.")
-        return _unpack(terminal, opened, unpack)
+        return _unpack(terminal, opened, unpack, home)
     if pack is not None:
         if run is None:
             raise UsageError("Which run shall be packed?", hint="See `lithify runs`.")
         return _pack(terminal, opened, run, api.check_out(pack))
     if run is not None:
-        return show_run(terminal, opened, run)
+        return show_run(terminal, opened, run, home)
     found = opened.catalog.runs()
     terminal.document({"runs": [_document(row) for row in found]})
     if not found:
@@ -67,7 +67,7 @@ def runs(
     waiting = [row for row in found if row.state == "interrupted"]
     if waiting:
         terminal.say()
-        terminal.paragraph(f"Next: lithify train --resume {short(waiting[-1].key)}")
+        terminal.say(f"Next: {command_line('train', '--resume', short(waiting[-1].key), home=home)}")
 
 
 def _settle(home: Home) -> None:
@@ -98,7 +98,7 @@ def _document(row: RunRow) -> dict[str, Any]:
     }
 
 
-def show_run(terminal: Terminal, home: Home, key: str) -> None:
+def show_run(terminal: Terminal, home: Home, key: str, folder: Path | None) -> None:
     """One run: where it stands, its sessions and its recipe."""
     row = home.catalog.run(key)
     from lithify import recipe as recipes
@@ -138,7 +138,7 @@ def show_run(terminal: Terminal, home: Home, key: str) -> None:
         terminal.say(f"  {text}" if text else "")
     if row.state == "interrupted":
         terminal.say()
-        terminal.paragraph(f"Next: lithify train --resume {short(row.key)}")
+        terminal.say(f"Next: {command_line('train', '--resume', short(row.key), home=folder)}")
 
 
 def _pack(terminal: Terminal, home: Home, run: str, file: Path) -> None:
@@ -149,10 +149,10 @@ def _pack(terminal: Terminal, home: Home, run: str, file: Path) -> None:
     terminal.document({"run": row.key, "path": str(file), "step": row.step})
     terminal.say(f"Packed run {short(row.key)} at step {row.step:,} into {shown_path(file)}.")
     terminal.say()
-    terminal.paragraph(f"Next, on the other machine: lithify runs --unpack {plain(file.name)}")
+    terminal.say(f"Next, on the other machine: {command_line('runs', '--unpack', file.name)}")
 
 
-def _unpack(terminal: Terminal, home: Home, file: Path) -> None:
+def _unpack(terminal: Terminal, home: Home, file: Path, folder: Path | None) -> None:
     from lithify.training.pack import unpack
 
     key = unpack(home, file)
@@ -160,4 +160,4 @@ def _unpack(terminal: Terminal, home: Home, file: Path) -> None:
     terminal.document({"run": row.key, "path": str(file), "step": row.step})
     terminal.say(f"Took in run {short(row.key)} at step {row.step:,}.")
     terminal.say()
-    terminal.paragraph(f"Next: lithify train --resume {short(row.key)}")
+    terminal.say(f"Next: {command_line('train', '--resume', short(row.key), home=folder)}")

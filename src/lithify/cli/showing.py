@@ -62,7 +62,10 @@ def show_snapshot(terminal: Terminal, home: Home, snapshot: Snapshot) -> None:
     extra = [
         ("made", moment(row.created)),
         ("models", ", ".join(map(short, models)) or "none yet"),
-        ("looks", f"the test rows were looked at {times}"),
+        (
+            "looks",
+            "the test rows were never looked at" if times == "never" else f"the test rows were looked at {times}",
+        ),
     ]
     describe(terminal, snapshot, extra, listed=True)
     if listed:

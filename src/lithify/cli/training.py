@@ -11,7 +11,7 @@ from lithify.cli import options as o
 from lithify.cli.data import describe
 from lithify.cli.figures import cutoffs, figures, limits
 from lithify.cli.kernels import tell_compiling
-from lithify.cli.output import Terminal, count, short, shown_path
+from lithify.cli.output import Terminal, command_line, count, short, shown_path
 from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
 from lithify.errors import SessionEnded, UsageError
@@ -117,8 +117,7 @@ def _train(home: Home, folder: Path | None, work: Callable[[], Outcome]) -> Outc
     try:
         return work()
     except SessionEnded as error:
-        where = f" --home {folder}" if folder is not None else ""
-        command = f"lithify train --resume {short(error.run)}{where}"
+        command = command_line("train", "--resume", short(error.run), home=folder)
         raise SessionEnded(error.run, error.message, hint=f"Go on with the same command, or: {command}") from None
 
 
@@ -152,19 +151,14 @@ def _finished(terminal: Terminal, outcome: Outcome, path: str, called: str, home
     terminal.title("The file")
     terminal.say(f"  {path}")
     terminal.title("Next")
-    where = f" --home {home}" if home is not None else ""
-    snapshot = short(outcome.snapshot)
-    for command, why in (
-        (
-            f"lithify evaluate {path} {snapshot} --report report.html{where}",
-            "the figures on one page, with the mistakes",
-        ),
-        (
-            f"lithify predict {path} MAIL" if model.kind == "mail" else f"lithify predict {path} TEXTS",
-            "judge something new",
-        ),
-        (f"lithify verify {path}", "check the file, wherever it went"),
-    ):
+    page = ("evaluate", path, short(outcome.snapshot), "--report", "report.html")
+    steps = [
+        (command_line("predict", path, "MAIL" if model.kind == "mail" else "TEXTS"), "judge something new"),
+        (command_line("verify", path), "check the file, wherever it went"),
+    ]
+    if model.card["test"]["rows"]:
+        steps.insert(0, (command_line(*page, home=home), "the figures on one page, with the mistakes"))
+    for command, why in steps:
         terminal.say(f"  {command}")
         terminal.say(terminal.style(f"      {why}", "dim"))
 

@@ -71,7 +71,7 @@ def predict(
     model: ModelThing,
     inputs: Annotated[
         list[str],
-        Argument(metavar="INPUT...", help="Messages, folders, mailboxes, archives, tables; - is stdin."),
+        Argument(metavar="INPUT...", help="Messages, folders, mailboxes, archives, tables; - is one message on stdin."),
     ],
     text: o.Text = None,
     as_json: o.Json = False,
@@ -80,29 +80,34 @@ def predict(
 ) -> int:
     """Judge messages or texts, in the order in which they come.
 
-    With --json one line for each. What cannot be read gets a line with its problem, and the exit status is then 65.
+    With --json one line for each. What cannot be read gets a line with its problem, and the exit status is then 65; a
+    single input that cannot be read is an error.
 
     Example: lithify predict spam.lith new/ --json > verdicts.jsonl
     """
     from lithify import api
-    from lithify.cli.inputs import predictions, rows
+    from lithify.cli.inputs import Inputs, predictions
     from lithify.data.schema import Problem
 
-    terminal = Terminal(as_json=as_json, quiet=quiet)
+    terminal = Terminal(as_json=as_json, quiet=quiet, lines=True)
     opened = api.open(model, home=home)
+    given = Inputs(opened, inputs, text, terminal.note)
     problems = done = 0
     with Progress(quiet=quiet or sys.stdout.isatty(), width=terminal.width) as tell:
-        for found in predictions(opened, rows(opened, inputs, text), lambda: tell_compiling(terminal)):
+        for found in predictions(opened, given, lambda: tell_compiling(terminal)):
             done += 1
             if isinstance(found, Problem):
                 problems += 1
-                terminal.document({"input": found.origin, "problem": found.reason}, line=True)
-                terminal.say(f"{'?':<8}  {'-':>8}  {plain(found.origin)}: {found.reason}")
+                said = f"{found.reason}: {found.detail}" if found.detail else found.reason
+                terminal.document({"input": found.origin, "problem": said})
+                terminal.say(f"{'?':<8}  {'-':>8}  {plain(found.origin)}: {plain(said)}")
             else:
-                terminal.document(found.to_json(), line=True)
+                terminal.document(found.to_json())
                 _show_prediction(terminal, opened, found)
             if done % 100 == 0:
                 tell(Update("predicting", done))
+    if given.cut:
+        terminal.note(f"{count(given.cut, 'input')} read only up to the limit of 512 KiB.")
     if problems:
         terminal.note(f"{count(problems, 'input')} of {done:,} could not be judged.")
         return os.EX_DATAERR
@@ -111,7 +116,7 @@ def predict(
 
 def explain(
     model: ModelThing,
-    item: Annotated[str, Argument(metavar="INPUT", help="One message or text; - is stdin.")],
+    item: Annotated[str, Argument(metavar="INPUT", help="The file of one message or text; - is stdin.")],
     top: Annotated[int, Option("--top", metavar="N", help="How many stretches to show.")] = 15,
     as_json: o.Json = False,
     home: o.HomeFolder = None,

@@ -35,6 +35,8 @@ _KEEP_EACH: Final = 512
 """Bytes of members that stay in memory, and what each counts for besides its content."""
 _MAX_PADDING: Final = 16 << 20
 _TAR_BROKEN: Final = (tarfile.TarError, *BROKEN)
+_TAR_HEADER_BROKEN: Final = (tarfile.TarError, ValueError, LookupError, ArithmeticError)
+"""What the standard library raises on extended headers that lie."""
 _ZIP_BROKEN: Final = (zipfile.BadZipFile, NotImplementedError, ValueError, *BROKEN)
 
 
@@ -103,7 +105,7 @@ class Tar(Members):
         with self._opened() as stream:
             try:
                 yield from self._members(stream)
-            except tarfile.TarError as error:
+            except _TAR_HEADER_BROKEN as error:
                 raise damaged(self.path) from error
             except _CutShort as error:
                 raise damaged(self.path, str(error)) from error
@@ -122,6 +124,8 @@ class Tar(Members):
                 count += 1
                 if count > MAX_MEMBERS:
                     raise too_many(self.path)
+                if info.size < 0:  # an extended header may overrule the plain one
+                    raise _CutShort("a header with an impossible size")
                 if (member := self._member(tar, info)) is not None:
                     yield member
 
@@ -134,7 +138,7 @@ class Tar(Members):
             return link_problem(self, name, folder, info.linkname)
         if info.isdev():
             raise _unsafe(self.path, name, "a device or pipe")
-        if not info.isreg():
+        if not info.isreg() or info.issparse():  # a hole would unpack to any number of zeros
             return Problem(self.origin(name), "unreadable", "an unknown kind of member")
         return Member(name, info.size, lambda: self._open(tar, info))
 
@@ -180,6 +184,8 @@ class Zip(Members):
     def _member(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: Budget) -> Member | Problem | None:
         name = safe_name(self.path, info.filename.replace("\\", "/"))
         mode = info.external_attr >> 16
+        if not info.filename:
+            raise damaged(self.path, "a member without a name")
         if info.is_dir():
             return None
         if info.flag_bits & 1:

@@ -80,14 +80,6 @@ class TrainingData:
     grains: int
     scratch: Path | None = None
 
-    def share(self, grain: int) -> NDArray[np.int64]:
-        """The training rows of one grain: a fixed, contiguous share of them.
-
-        Rows are sorted by the digest of their content, so a share is as good as a random one.
-        """
-        edges = [len(self.train) * g // self.grains for g in (grain, grain + 1)]
-        return self.train[edges[0] : edges[1]]
-
     def only(self, train: NDArray[np.int64]) -> TrainingData:
         """The same data with other training rows and none to stop by: one fold."""
         return replace(self, train=train, stop=np.zeros(0, dtype=np.int64))

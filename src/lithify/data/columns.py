@@ -33,6 +33,8 @@ LABEL_NAMES: Final = (
     "spam/ham",
     "label_text",
 )
+_WORDS: Final = 4
+"""A first line with more words in it is a row, not the names of columns."""
 TIME_NAMES: Final = ("time", "date", "timestamp", "datetime")
 
 
@@ -87,7 +89,7 @@ def choose(columns: tuple[str, ...], asked: Asked, where: str) -> Columns:
     text = asked.text or named((name for name in columns if name != label), TEXT_NAMES)
     taken = {label, text, asked.time, asked.group, asked.side}
     rest = [name for name in columns if name and name not in taken]
-    if text is None and label is not None and len(rest) == 1:
+    if text is None and label is not None and len(rest) == 1 and len(rest[0].split()) <= _WORDS:
         text = rest[0]
     if label is None and asked.labelled:
         raise _missing(f"Cannot tell which column of {where} is the label.", "label", columns)
@@ -98,13 +100,16 @@ def choose(columns: tuple[str, ...], asked: Asked, where: str) -> Columns:
 
 
 def _missing(message: str, option: str, columns: tuple[str, ...]) -> UsageError:
-    shown = ", ".join(repr(name) for name in columns[:30]) or "none"
+    plain = [repr(name if len(name) <= 30 else f"{name[:29]}…") for name in columns[:30] if name.isprintable()]
+    found = f"the columns {', '.join(plain)}" if plain else "no names of columns"
     names = {"label": LABEL_NAMES, "text": TEXT_NAMES, "time": TIME_NAMES}.get(option, ())[:6]
     return UsageError(
         message,
         expected=f"a column such as {', '.join(names)}" if names else "a column of that name",
-        found=f"the columns {shown}",
-        hint="Name the columns with --label and --text." if option in ("label", "text") else "Check its spelling.",
+        found=found,
+        hint="Name the columns with --label and --text; if the first line is a row already, put their names above it."
+        if option in ("label", "text")
+        else "Check its spelling.",
     )
 
 

@@ -27,6 +27,8 @@ SIDES: Final = {
 """Names of folders that hold one side of a split, which therefore are no labels."""
 HEAD: Final = 4096
 INDEX_LIMIT: Final = 64 << 20
+"""Bytes of index files that are read, of all of them together."""
+_INDEXES: Final = 100
 _MAX_FOLDERS: Final = 1_000_000
 _HEADS_EACH: Final = 3
 _HEADS: Final = 60
@@ -54,8 +56,6 @@ class Survey:
         Path of each folder that directly holds files → how many.
     kinds : Counter
         What the files looked at hold: mail, text or something binary.
-    flat : list of str
-        Up to 1,000 names of files in the folder that holds most.
     indexes, tables : dict
         Content of index files; format of files of records, by name.
     mailboxes : list of str
@@ -72,7 +72,6 @@ class Survey:
     files: int = 0
     aside: int = 0
     example: str = ""
-    problems: int = 0
 
 
 def left_aside(name: str) -> bool:
@@ -89,8 +88,8 @@ def survey(members: Members) -> Survey:
     found = Survey()
     for member in members:
         if isinstance(member, Problem):
-            found.problems += 1
-        elif left_aside(member.name):
+            continue
+        if left_aside(member.name):
             found.aside += 1
             found.example = found.example or posixpath.basename(member.name)
         else:
@@ -101,8 +100,8 @@ def survey(members: Members) -> Survey:
 def _look(member: Member, found: Survey) -> None:
     folder, base = posixpath.split(member.name)
     found.files += 1
-    if _INDEX.match(base):
-        found.indexes[member.name] = _head(member, INDEX_LIMIT)
+    if _INDEX.match(base) and len(found.indexes) < _INDEXES:
+        found.indexes[member.name] = _head(member, INDEX_LIMIT - sum(map(len, found.indexes.values())))
         return
     parts = tuple(folder.split("/")) if folder else ()
     if records.suffix_kind(base) and len(found.tables) < 100 and (form := _table(member)) is not None:
@@ -142,9 +141,7 @@ def content_of(head: bytes) -> Content:
     """
     if looks_like_mail(head):
         return "mail"
-    if head.startswith(
-        (b"\xff\xd8\xff", b"\x89PNG", b"%PDF", b"\xd0\xcf\x11\xe0", b"!BDN", b"PAR1", b"GIF8", b"PK\3\4")
-    ):
+    if head.startswith(_BINARY):
         return "binary"
     marked = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     return "binary" if b"\0" in head and not marked else "text"

@@ -19,6 +19,8 @@ _USUAL: Final = frozenset(
 )
 _DATED: Final = re.compile(rb"From .*\b\d{1,2}:\d\d(:\d\d)?\b.*\b(19|20)\d\d\b")
 _LINE: Final = 1 << 16
+_FROM_LINE: Final = 1000
+"""Bytes of a ``From `` line that are looked at for its date."""
 
 
 def looks_like_mail(head: bytes) -> bool:
@@ -80,7 +82,7 @@ def split_mbox(stream: IO[bytes], limit: int = RAW_LIMIT) -> Iterator[bytes]:
     size, dated, before = 0, True, b"\n"
     while line := stream.readline(_LINE):
         if chunks is None:
-            dated = _DATED.match(line) is not None or not line.startswith(b"From ")
+            dated = _is_dated(line) or not line.startswith(b"From ")
             if line.strip(b"\r\n"):
                 chunks = [] if line.startswith(b"From ") else [line]
                 size = sum(map(len, chunks))
@@ -98,7 +100,11 @@ def split_mbox(stream: IO[bytes], limit: int = RAW_LIMIT) -> Iterator[bytes]:
 def _starts(line: bytes, before: bytes, dated: bool) -> bool:
     if not line.startswith(b"From ") or before[-1:] != b"\n":
         return False
-    return _DATED.match(line) is not None if dated else not before.strip(b"\r\n")
+    return _is_dated(line) if dated else not before.strip(b"\r\n")
+
+
+def _is_dated(line: bytes) -> bool:
+    return _DATED.match(line, 0, _FROM_LINE) is not None
 
 
 def _unescaped(line: bytes) -> bytes:

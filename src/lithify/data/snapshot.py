@@ -20,11 +20,16 @@ from numpy.typing import NDArray
 
 from lithify import canon
 from lithify.data import split
-from lithify.data.table import RowTable, from_arrow, locate, read_ipc
+from lithify.data.table import RowTable, from_arrow, key_words, locate, read_ipc
 from lithify.errors import IntegrityError, MalformedContainer, NewerFormat, NotFound
 from lithify.store.home import Home
 
 FORMAT = 1
+_FIELDS: dict[str, Any] = {
+    "kind": str, "parent": (str, type(None)), "labels": list, "rows": dict, "split": dict, "groups": dict,
+    "generations": list, "period": (list, type(None)), "quarantine": dict, "copies": int, "truncated": int,
+}  # fmt: skip
+_SIDES = (split.TRAIN, split.STOP, split.CALIBRATE, split.TEST, split.EXCLUDED, split.UNDECIDED)
 _MAPPED = 2
 """Shards that are mapped at a time, so that reading many does not fill the memory."""
 
@@ -154,6 +159,14 @@ def read_manifest(data: bytes, digest: str) -> dict[str, Any]:
             found=f"format {manifest['format']}",
             hint="Install a newer Lithify to read it.",
         )
+    wrong = [name for name, types in _FIELDS.items() if not isinstance(manifest.get(name), types)]
+    if not wrong:
+        labels = manifest["labels"]
+        wrong = [] if all(isinstance(x, str) for x in labels) and labels == sorted(set(labels)) else ["labels"]
+    if wrong:
+        raise MalformedContainer(
+            f"The manifest of snapshot {digest[:19]} has the wrong fields.", found=", ".join(wrong)
+        )
     return manifest
 
 
@@ -183,6 +196,24 @@ def _check(table: RowTable, manifest: dict[str, Any], layout: dict[str, Any], di
         raise IntegrityError(f"The row table of snapshot {digest[:19]} is not the one it was named by.")
     if len(table) and not (table.shard.min() >= 0 and table.shard.max() < len(layout["shards"])):
         raise IntegrityError(f"The row table of snapshot {digest[:19]} refers to a shard that is not there.")
+    possible = (
+        ((table.label >= 0) & (table.label < len(manifest["labels"]))).all(),
+        ((table.group >= 0) & (table.group <= np.arange(len(table)))).all(),
+        (table.generation < len(manifest["generations"])).all(),
+        np.isin(table.side, _SIDES).all(),
+        _ascending(table.key),
+    )
+    if not all(possible):
+        raise MalformedContainer(f"The row table of snapshot {digest[:19]} holds what no row can have.")
+
+
+def _ascending(key: NDArray[np.uint8]) -> bool:
+    """Whether the keys are sorted and none stands twice."""
+    words = key_words(key)
+    later = np.zeros(max(0, len(words) - 1), dtype=bool)
+    for word in words.T[::-1]:
+        later = (word[1:] > word[:-1]) | ((word[1:] == word[:-1]) & later)
+    return bool(later.all())
 
 
 @dataclass(frozen=True)

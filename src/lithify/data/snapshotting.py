@@ -32,6 +32,11 @@ from lithify.store.lock import Lock
 
 SHARD_BYTES = 32 << 20
 MAX_LABELS = 1000
+LABELS = (
+    "Give a folder with one sub-folder per label, the folder that holds both the index and the files it names, or a "
+    "table with a column of labels."
+)
+"""What to do about data without labels."""
 
 
 def snapshot(
@@ -103,7 +108,7 @@ def _freeze(
         rows, relabelled = join(rows, parent)
     _check(rows, problems, strict)
     if parent is not None and not relabelled and not rows.new.any():
-        return _unchanged(home, parent, name, report)
+        return _unchanged(home, parent, name, problems, report)
     report(Update("grouping", note="Looking for near-duplicates."))
     rows, two_sided = grouped(rows, chunks)
     problems += two_sided
@@ -141,12 +146,18 @@ def _check(rows: Rows, problems: Sequence[Problem], strict: bool) -> None:
             found=f"{first.origin}: {first.reason}" + (f" ({first.detail})" if first.detail else ""),
             hint="Mend them, or leave out --strict.",
         )
+    reasons = _reasons(problems)
     if not len(rows.table):
-        reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(p.reason for p in problems).items()))
-        raise TooFewRows("There are no rows to learn from.", found=reasons or "an empty source")
+        unlabelled = any(problem.reason == "no label" for problem in problems)
+        raise TooFewRows(
+            "There are no rows to learn from.", found=reasons or "an empty source", hint=LABELS if unlabelled else None
+        )
     if len(rows.labels) < 2:
         raise TooFewRows(
-            "All rows carry the same label.", expected="at least two labels", found=f"only {rows.labels[0]!r}"
+            "All rows carry the same label.",
+            expected="at least two labels",
+            found=f"only {rows.labels[0]!r}" + (f"; not read: {reasons}" if reasons else ""),
+            hint=LABELS,
         )
     if len(rows.labels) > MAX_LABELS:
         raise UsageError(
@@ -157,8 +168,13 @@ def _check(rows: Rows, problems: Sequence[Problem], strict: bool) -> None:
         )
 
 
-def _unchanged(home: Home, parent: Snapshot, name: str | None, report: Reporter) -> str:
-    report(Update("finished", note="The source holds nothing that the parent lacks; this is the parent."))
+def _reasons(problems: Sequence[Problem]) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(p.reason for p in problems).items()))
+
+
+def _unchanged(home: Home, parent: Snapshot, name: str | None, problems: Sequence[Problem], report: Reporter) -> str:
+    left = f" Not read: {_reasons(problems)}." if problems else ""
+    report(Update("finished", note=f"The source holds nothing that the parent lacks; this is the parent.{left}"))
     if name is not None:
         home.catalog.name(name, parent.digest, move=True)
     return parent.digest

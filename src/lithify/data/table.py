@@ -182,12 +182,12 @@ def ipc_buffer(table: Any) -> Any:
 
 
 def read_ipc(path: Path) -> Any:
-    """An Arrow IPC file, memory-mapped; ``MalformedContainer`` when it is none."""
+    """An Arrow IPC file, memory-mapped; ``MalformedContainer`` when it is none or an offset in it leads outside."""
     import pyarrow as pa
 
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-        table.validate()
+        table.validate(full=True)
     except (pa.ArrowInvalid, OSError) as error:
         raise MalformedContainer(f"The object {path.parent.name + path.name:.12} is no Arrow file.") from error
     return table

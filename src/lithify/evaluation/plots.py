@@ -49,8 +49,12 @@ def roc_corner(
     for point in points:
         point["x"] = max(point["x"], left)
     reached = min(point["y"] for point in points[1:] or points)
+    if cutoff is not None:
+        reached = min(reached, float((p[y == 1, 1] >= cutoff).mean()) if (y == 1).any() else 0.0)
     bottom = min(0.9, np.floor(reached * 10.0) / 10.0)
     points = [point for point in points if point["y"] >= bottom] or points
+    if points[0]["x"] == left and points[0]["y"] > bottom:  # the curve comes up along the edge
+        points.insert(0, {**points[0], "y": float(bottom)})
     layers: list[Spec] = []
     for loss, name in ((0.001, "0.1 %"), (0.01, "1 %")):
         if loss > left:

@@ -32,6 +32,8 @@ def summary(e: Result) -> list[str]:
 def headlines(e: Result) -> list[Headline]:
     """The few figures that say most."""
     names = HEADLINES if len(e.labels) == 2 else HEADLINES_MANY
+    if e.verdicts is not None and e.model.cutoffs is not None and e.model.cutoffs["budget"] < 0.005:
+        names = ("missed_at_1_per_1000", *names[1:])
     return [
         Headline(
             found["title"],

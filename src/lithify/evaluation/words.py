@@ -92,6 +92,8 @@ def flat(value: Any, path: str = "") -> list[tuple[str, str]]:
 
     >>> flat({"recipe": {"seed": 0, "grams": [3, 4]}, "limits": []})
     [('recipe.seed', '0'), ('recipe.grams', '3, 4'), ('limits', 'none')]
+    >>> flat({"limits": ["It is small.", "It is old."]})
+    [('limits', 'It is small.'), ('', 'It is old.')]
     >>> flat({"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95}})
     [('accuracy', '0.9 (0.8 to 0.95)')]
     """
@@ -100,6 +102,8 @@ def flat(value: Any, path: str = "") -> list[tuple[str, str]]:
     if isinstance(value, Mapping):
         return [line for name, inner in value.items() for line in flat(inner, f"{path}.{name}" if path else str(name))]
     if isinstance(value, list | tuple):
+        if value and all(isinstance(item, str) and item.endswith(".") for item in value):
+            return [("" if i else path, item) for i, item in enumerate(value)]
         if any(isinstance(item, Mapping | list | tuple) for item in value):
             return [line for i, item in enumerate(value[:20]) for line in flat(item, f"{path}.{i + 1}")]
         shown = ", ".join(_scalar(item) for item in value[:20])

@@ -98,15 +98,17 @@ class Learner(ABC):
 
         Kernels do not check bounds, so nothing from a file may reach them unseen. By default the arrays and facts of
         the first state must be there, with their types and shapes, and any other array must be shaped like one of them.
+        A whole number is good for a float: a file holds 1.0 as 1.
         """
         first = self.start(data)
         forms = {name: (array.dtype, array.shape) for name, array in first.arrays.items()}
         found = {name: (array.dtype, array.shape) for name, array in state.arrays.items()}
         wrong = [name for name, form in found.items() if form != forms.get(name, form) or form not in forms.values()]
-        missing = [*(forms.keys() - found.keys()), *(first.facts.keys() - state.facts.keys())]
-        if wrong or missing:
+        wrong += forms.keys() - found.keys()
+        wrong += [name for name, fact in first.facts.items() if not _alike(fact, state.facts.get(name))]
+        if wrong:
             raise MalformedContainer(
-                "The state in the checkpoint does not fit the data.", found=", ".join(sorted([*wrong, *missing]))[:200]
+                "The state in the checkpoint does not fit the data.", found=", ".join(sorted(wrong))[:200]
             )
 
     def score(self, state: State, features: Features, fitted: State, contents: Sequence[bytes]) -> NDArray[np.float64]:
@@ -117,3 +119,8 @@ class Learner(ABC):
     def figures(self, state: State) -> dict[str, float]:
         """What to show while training, by name."""
         return {}
+
+
+def _alike(first: Any, fact: Any) -> bool:
+    """Whether a fact is of the type it had in the first state."""
+    return type(fact) is type(first) or (type(first) is float and type(fact) is int)

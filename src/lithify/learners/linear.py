@@ -34,6 +34,7 @@ _LARGEST = 32767
 _CURVATURE = 1e-12
 _SMALLEST_RATE = 2.0**-20
 _PIECE_ROWS = 8192
+_MEASURED = ("loss", "length", "first_length")
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,18 @@ class Linear(Learner):
             raise MalformedContainer("The linear weights do not fit.", expected=str(expected), found=str(found))
         if not (np.isfinite(state.arrays["bias"]).all() and np.isfinite(state.arrays["scale"]).all()):
             raise MalformedContainer("The linear weights are not finite.")
+
+    def admit(self, state: State, data: TrainingData) -> None:
+        """Also: after the first evaluation there is all that the next ones look at, and nothing else."""
+        super().admit(state, data)
+        begun = "loss" in state.facts
+        facts = {"pairs", "rate", "evaluations", *(_MEASURED if begun else ())}
+        slots = range(min(state.facts["pairs"], self.params.memory))
+        arrays = {"weights", "trial", *(("gradient", "direction") if begun else ())}
+        arrays |= {f"{name}/{slot}" for name in ("moved", "turned") for slot in slots}
+        numbers = all(type(fact) in (int, float) for fact in state.facts.values())
+        if state.arrays.keys() != arrays or state.facts.keys() != facts or not numbers:
+            raise MalformedContainer("The state in the checkpoint is not one of a linear training.")
 
     def figures(self, state: State) -> dict[str, float]:
         """Loss and gradient length."""

@@ -138,6 +138,14 @@ class Sample:
         return Curve(every - positives, positives)
 
 
+def across(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of real columns (R, k), from the first to the last and not in an order of NumPy's choosing. (R,)"""
+    total: NDArray[np.float64] = columns[:, 0]
+    for column in range(1, columns.shape[1]):
+        total = total + columns[:, column]
+    return total
+
+
 @dataclass(frozen=True)
 class Metric:
     """A figure of merit.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import numerics
-from lithify.metrics.base import Limits, Sample, metric
+from lithify.metrics.base import Limits, Sample, across, metric
 from lithify.metrics.limits import Z, mover, wilson
 
 
@@ -34,8 +34,7 @@ def _recall_limits(sample: Sample) -> Limits:
 def balanced_accuracy(sample: Sample) -> NDArray[np.float64]:
     """Mean over the labels that occur of the share of their rows that is found. Interval: MOVER of Wilson."""
     present = sample.labels
-    result: NDArray[np.float64] = (sample.correct[:, present] / sample.actual[:, present]).mean(axis=1)
-    return result
+    return across(sample.correct[:, present] / sample.actual[:, present]) / len(present)
 
 
 def _scored(sample: Sample) -> NDArray[np.int64]:
@@ -70,15 +69,15 @@ def f1(sample: Sample) -> NDArray[np.float64]:
 
     Zero where a label neither occurs nor is predicted. Interval: hull of bootstrap and indirect Wilson.
     """
-    result: NDArray[np.float64] = _f1_of(sample, _scored(sample)).mean(axis=1)
-    return result
+    labels = _scored(sample)
+    return across(_f1_of(sample, labels)) / len(labels)
 
 
 def _odds(sample: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Half the sum of the two log-odds of misclassification, and its variance. (R,) each"""
     wrong = sample.actual - sample.correct + 0.5
     right = sample.correct + 0.5
-    return (numerics.log(wrong / right)).sum(axis=1) / 2.0, (1.0 / wrong + 1.0 / right).sum(axis=1) / 4.0
+    return across(numerics.log(wrong / right)) / 2.0, across(1.0 / wrong + 1.0 / right) / 4.0
 
 
 def _lam_limits(sample: Sample) -> Limits:

@@ -35,8 +35,8 @@ def mover(points: Sequence[float], parts: Sequence[tuple[float, float]]) -> tupl
     """
     size = len(points)
     mean = math.fsum(points) / size
-    down = math.fsum((point - low) ** 2 for point, (low, _) in zip(points, parts, strict=True))
-    up = math.fsum((high - point) ** 2 for point, (_, high) in zip(points, parts, strict=True))
+    down = math.fsum((point - low) * (point - low) for point, (low, _) in zip(points, parts, strict=True))
+    up = math.fsum((high - point) * (high - point) for point, (_, high) in zip(points, parts, strict=True))
     return mean - math.sqrt(down) / size, mean + math.sqrt(up) / size
 
 
@@ -51,7 +51,7 @@ def newcombe_auc(area: float, negatives: float, positives: float) -> tuple[float
     def outside(theta: float) -> bool:
         spread = 1.0 + half * (1.0 - theta) / (2.0 - theta) + half * theta / (1.0 + theta)
         variance = theta * (1.0 - theta) * spread / (negatives * positives)
-        return (theta - area) ** 2 > Z * Z * variance
+        return (theta - area) * (theta - area) > Z * Z * variance  # a power is left to the C library
 
     return _edge(outside, 0.0, area), _edge(outside, 1.0, area)
 

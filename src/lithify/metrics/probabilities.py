@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import numerics
-from lithify.metrics.base import Sample, metric
+from lithify.metrics.base import Sample, across, metric
 
 BINS = 15
 _SMALLEST = float(np.finfo(np.float64).eps)
@@ -25,7 +25,7 @@ def brier(sample: Sample) -> NDArray[np.float64]:
     if sample.p.shape[1] == 2:
         return sample.sum((sample.p[:, 1] - sample.y) ** 2) / sample.total
     squared = (sample.p - np.eye(sample.p.shape[1])[sample.y]) ** 2
-    return sample.sum(squared.sum(axis=1)) / sample.total
+    return sample.sum(across(squared)) / sample.total
 
 
 @metric("Calibration error", "lower", recentre=True)
@@ -42,8 +42,7 @@ def calibration_error(sample: Sample) -> NDArray[np.float64]:
     edges = np.sort(claimed)[(np.arange(1, BINS) * len(claimed)) // BINS]
     bins = np.searchsorted(edges, claimed, side="right")
     gaps = sample.sum(np.eye(BINS)[bins] * (claimed - true)[:, None])
-    result: NDArray[np.float64] = np.abs(gaps).sum(axis=1) / sample.total
-    return result
+    return across(np.abs(gaps)) / sample.total
 
 
 def claims(sample: Sample) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

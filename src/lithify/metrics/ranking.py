@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.metrics.base import Curve, Limits, Metric, Sample, metric
+from lithify.metrics.base import Curve, Limits, Metric, Sample, across, metric
 from lithify.metrics.limits import mover, newcombe_auc, wilson
 
 
@@ -43,7 +43,8 @@ def auc(sample: Sample) -> NDArray[np.float64]:
     With more than two labels: the mean over the labels that occur, each against the rest. Interval: hull of bootstrap
     and Newcombe's score interval.
     """
-    result: NDArray[np.float64] = _areas(sample).mean(axis=1)
+    areas = _areas(sample)
+    result: NDArray[np.float64] = across(areas) / areas.shape[1]
     return result
 
 

@@ -32,7 +32,7 @@ _CARD = {
     "recipe": dict,
     "engine": {ANY: (int, str)},
     "calibration": {ANY: int},
-    "test": {"rows": int, "generation": int, "metrics": {ANY: {"value": NUMBER, "low": NUMBER, "high": NUMBER}}},
+    "test": {"rows": int, "generations": [int], "metrics": {ANY: {"value": NUMBER, "low": NUMBER, "high": NUMBER}}},
     "limits": [str],
 }
 _META = {

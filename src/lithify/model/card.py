@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lithify.data.snapshot import Snapshot
 from lithify.model.draft import Draft
 
@@ -15,11 +18,12 @@ def card(
     engine: Mapping[str, Any],
     draft: Draft,
     figures: Mapping[str, Any],
-    test_rows: int,
+    test: NDArray[np.int64],
     calibration: Mapping[str, int],
 ) -> dict[str, Any]:
-    """The card of a draft about to be sealed."""
+    """The card of a draft about to be sealed; ``figures`` were measured on the rows ``test``, by number."""
     manifest = snapshot.manifest
+    generations = np.bincount(snapshot.table.generation[test], minlength=len(manifest["generations"]))
     return {
         "data": {
             "snapshot": snapshot.digest,
@@ -37,8 +41,8 @@ def card(
         "recipe": dict(recipe),
         "engine": dict(engine),
         "calibration": dict(calibration),
-        "test": {"rows": test_rows, "generation": len(manifest["generations"]) - 1, "metrics": dict(figures)},
-        "limits": _limits(snapshot, draft, test_rows),
+        "test": {"rows": len(test), "generations": generations.tolist(), "metrics": dict(figures)},
+        "limits": _limits(snapshot, draft, len(test)),
     }
 
 

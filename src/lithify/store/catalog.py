@@ -164,15 +164,6 @@ class Catalog:
         )  # fmt: skip
         return read(RequestRow, rows)[0] if rows else None
 
-    def unfinished(self, request: Any) -> RunRow | None:
-        """The latest run of a request that is running or interrupted, whatever the source's signature was."""
-        rows = self._db.read(
-            "SELECT runs.* FROM requests JOIN runs ON runs.key = requests.run WHERE request = ?"
-            " AND state IN ('running', 'interrupted') ORDER BY requests.id DESC LIMIT 1",
-            _json(request),
-        )
-        return read(RunRow, rows)[0] if rows else None
-
     def add_run(self, key: str, snapshot: str, recipe: Any, engine: Any, steps: int = 0) -> RunRow:
         """Records a run before its first step, as interrupted at step 0; again changes nothing."""
         with self.transaction():
@@ -237,8 +228,8 @@ class Catalog:
 
         ``busy`` tells of a key whether its lock is held.
         """
-        ended = [row.key for row in self.runs("running") if not busy(row.key)]
-        with self.transaction():
+        with self.transaction():  # a session that takes its lock meanwhile waits until it can say so
+            ended = [row.key for row in self.runs("running") if not busy(row.key)]
             for key in ended:
                 self.update_run(key, state="interrupted")
                 self._db.write("UPDATE sessions SET how = 'killed' WHERE run = ? AND how IS NULL", key)

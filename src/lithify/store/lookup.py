@@ -104,4 +104,4 @@ def _names(db: Database, kinds: tuple[ThingKind, ...]) -> list[tuple[ThingKind, 
 
 def _offer(db: Database, text: str, kinds: tuple[ThingKind, ...]) -> str:
     near = difflib.get_close_matches(text[:100], {name for _, name, _ in _names(db, kinds)}, n=3)
-    return f"Did you mean {' or '.join(near)}?" if near else "`lithify ls` shows what there is."
+    return f"Did you mean {' or '.join(near)}?" if near else "See `lithify ls` and `lithify runs`."

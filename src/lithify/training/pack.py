@@ -81,7 +81,7 @@ def unpack(home: Home, file: Path) -> str:
             for name in note["blobs"]:
                 _take_blob(home, next(members, None), name)
             checkpoints = [_checkpoint(next(members, None), name, note["run"]) for name in note["checkpoints"]]
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, ValueError, LookupError, ArithmeticError) as error:
         raise MalformedContainer(f"{file.name} is not a packed run, or it is cut short.", found=str(error)) from None
     _enter(home, note)
     folder = home.run_folder(note["run"])

@@ -89,8 +89,7 @@ def _compute(
     with session.at_once():
         prepared = prepare(task.home, task.snapshot, recipe, session, task.report)
         work = Work(prepared, stages, session, threads, task.report, checkpoints)
-        if progress.step:
-            admit(work, progress)
+        admit(work, progress)
     if checkpoints is not None:
         task.home.catalog.update_run(task.wanted.key, steps=sum(work.steps(stage) for stage in stages))
     states = run_stages(work, progress)

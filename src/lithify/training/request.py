@@ -17,7 +17,7 @@ from lithify.model import golden
 from lithify.recipe import Recipe
 from lithify.store.home import Home
 
-CODES = {"calibration": 1, "metrics": 1, "golden": golden.REVISION, "plan": 1}
+CODES = {"calibration": 1, "metrics": 2, "golden": golden.REVISION, "plan": 1}
 """Codes outside of learner and features that the bits of a model depend on, and their revisions."""
 
 

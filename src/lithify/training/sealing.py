@@ -48,8 +48,8 @@ def finish(
     test = snapshot.rows("test")
     raw, y = _scores(snapshot, draft, test)
     probabilities = draft.probabilities(raw)
-    figures = _figures(y, probabilities)
-    facts = card(snapshot, wanted.recipe, wanted.engine, draft, figures, len(test), _calibration_note(evidence))
+    figures = _figures(y, probabilities, draft)
+    facts = card(snapshot, wanted.recipe, wanted.engine, draft, figures, test, _calibration_note(evidence))
     reference = profile(draft.probabilities(np.concatenate([evidence.calibrate[0], evidence.held_out[0]])))
     return seal(draft, facts, reference)
 
@@ -92,10 +92,12 @@ def _scores(snapshot: Snapshot, draft: Draft, rows: NDArray[np.int64]) -> tuple[
     return (np.concatenate(raw) if raw else empty), snapshot.table.label[rows]
 
 
-def _figures(y: NDArray[np.int32], probabilities: NDArray[np.float64]) -> dict[str, Any]:
-    """Test metrics with intervals, rounded so that the last bits of a sum cannot change a model's name."""
+def _figures(y: NDArray[np.int32], probabilities: NDArray[np.float64], draft: Draft) -> dict[str, Any]:
+    """Test metrics with intervals, to six digits; of two labels the one that means spam is the positive one."""
     if not len(y):
         return {}
+    if len(draft.labels) == 2 and draft.spam == draft.labels[0]:
+        y, probabilities = 1 - y, probabilities[:, ::-1]
     return {
         name: {key: float(f"{value:.6g}") for key, value in measured._asdict().items()}
         for name, measured in measure(y, probabilities).items()

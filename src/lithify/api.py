@@ -337,6 +337,16 @@ def verify(model: Model | Path | str, *, rebuild: bool = False, home: Place = No
     return sealed
 
 
+def is_snapshot(thing: str, home: Place = None) -> bool:
+    """Whether a THING is a snapshot of the home; a path that exists never is, and what is unknown is not."""
+    if Path(thing).exists():
+        return False
+    try:
+        return open_home(home).catalog.find(thing, "model", "snapshot").kind == "snapshot"
+    except NotFound:
+        return False
+
+
 def find_snapshot(home: Home, thing: Data) -> Snapshot:
     """A snapshot as it is, or by digest or name."""
     from lithify.data import snapshot as snapshots

@@ -18,6 +18,9 @@ from lithify.errors import TooFewRows, UsageError
 
 Verdict = Literal["ham", "unsure", "spam"]
 
+REVISION = 1
+"""Changes whenever equal scores could get other probabilities or cut-offs."""
+
 UNSURE_FACTOR = 10.0
 """Mail is unsure where a cut-off would lose up to this many times what the spam cut-off allows."""
 _SMALLEST_SLOPE = 2.0**-10  # in units of the largest score; a fitted slope of zero or less would undo the order

@@ -268,6 +268,15 @@ def test_verify_and_rebuild(lithify: Run, place: Place) -> None:
     assert bad.json["code"] in ("integrity", "malformed-container")
 
 
+def test_verify_a_snapshot(lithify: Run, place: Place) -> None:
+    done = lithify("verify", "inbox", "--home", place.home)
+    assert done.status == 0
+    assert "is what its key says" in done.out
+    assert lithify("verify", "inbox", "--json", "--home", place.home).json["ok"] is True
+    assert lithify("verify", "inbox", "--rebuild", "--home", place.home).status == 2
+    assert lithify("verify", "nothing-of-the-kind", "--home", place.home).status == 66
+
+
 def test_show_reads_as_a_page(lithify: Run, place: Place) -> None:
     shown = lithify("show", place.model).out
     for text in ("Measured on rows", "Trained on", "Recipe", "Engine", "Limits"):

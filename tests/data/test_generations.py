@@ -9,7 +9,7 @@ import pytest
 
 from lithify.data.snapshot import Snapshot, diff
 from lithify.data.snapshotting import snapshot
-from lithify.data.split import EXCLUDED, TEST, TRAIN
+from lithify.data.split import CALIBRATE, EXCLUDED, STOP, TEST, TRAIN
 from lithify.errors import UsageError
 
 
@@ -50,11 +50,12 @@ def test_new_copies_take_the_side_of_the_old_row(home, rows, source_of, message)
     assert (child.table.group[rows_of(child, copies)] == child.table.group[rows_of(child, old[::3])]).all()
 
 
-def test_new_rows_between_two_sides_are_quarantined(home, rows, source_of):
+@pytest.mark.parametrize("pair", [(TRAIN, TEST), (TRAIN, CALIBRATE), (STOP, CALIBRATE)])
+def test_new_rows_between_two_sides_are_quarantined(home, rows, source_of, pair):
     old = rows(100)
     parent = snapshot(source_of(old), home, rule="hash")
     sides = parent.table.side[rows_of(parent, old)]
-    in_train, in_test = (old[int(np.flatnonzero(sides == side)[0])] for side in (TRAIN, TEST))
+    in_train, in_test = (old[int(np.flatnonzero(sides == side)[0])] for side in pair)
     field = [replace(in_train, group="thread"), replace(in_test, group="thread")]
     # the same messages in a snapshot whose source named no groups: the field joins nothing old
     between = [

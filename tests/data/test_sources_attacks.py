@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from lithify.data import files, layout
 from lithify.data.archives import Tar, Zip, safe_name
-from lithify.data.mail import RAW_LIMIT, split_mbox
+from lithify.data.mail import RAW_LIMIT, holds_several, split_mbox
 from lithify.data.open import open_source
 from lithify.data.schema import Problem, Row
 from lithify.data.streams import open_regular
@@ -386,3 +386,17 @@ def test_a_zip_member_without_a_name(tmp_path: Path) -> None:
         archive.writestr(info, b"")
     with pytest.raises(DamagedSource, match="without a name"):
         open_source(tmp_path / "a.zip")
+
+
+def test_a_mailbox_is_cut_alike_wherever_reading_it_began() -> None:
+    mailbox = b"".join(b"From a Mon Jan  1 00:00:0%d 2024\nSubject: %d\n\nx\n\n" % (i, i) for i in range(3))
+    whole = list(split_mbox(io.BytesIO(mailbox)))
+    assert len(whole) == 3
+    for at in range(len(mailbox)):
+        assert list(split_mbox(io.BytesIO(mailbox[at:]), begun=mailbox[:at])) == whole
+
+
+def test_a_message_of_many_lines_that_begin_like_a_mailbox_costs_little() -> None:
+    began = time.monotonic()
+    assert not holds_several(b"From a Mon Jan  1 00:00:00 2024\n" + b"From \n" * 170_000)
+    assert time.monotonic() - began < 2.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from lithify.data.layout import content_of, folder_labels, maildir_labels
 from lithify.data.mail import RAW_LIMIT, looks_like_mail, mail_row, split_mbox
+from lithify.data.open import open_source
 from lithify.data.schema import Problem, Row
 from lithify.data.text import decode, text_row
 from lithify.media import mime
@@ -145,3 +147,23 @@ def test_folder_labels_that_are_easy_to_get_wrong() -> None:
         ("a", "ham", "cur"): "ham",
         ("a", "spam", "sub", "cur"): "spam",
     }
+
+
+@pytest.mark.parametrize("name", ["x", "inbox.txt", "2002-08"])
+def test_a_mailbox_in_a_label_folder_is_read_as_one_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    message = b"From a@example.org Mon Nov  3 10:0%d:00 2003\nFrom: a\nTo: b\nSubject: %d\n\n%s\n\n"
+    long = b"a line of text\n" * 60_000
+    for label, bodies in (("ham", [b"one", long, b"three"]), ("spam", [b"four"])):
+        (tmp_path / label).mkdir()
+        whole = b"".join(message % (i, i, body) for i, body in enumerate(bodies))
+        (tmp_path / label / name).write_bytes(whole)
+    rows = [row for row in open_source(tmp_path).rows() if isinstance(row, Row)]
+    assert [(row.label, row.truncated) for row in rows] == [
+        ("ham", False),
+        ("ham", True),
+        ("ham", False),
+        ("spam", False),
+    ]
+    assert rows[0].origin.endswith(f"{name}:1")
+    assert rows[3].origin.endswith(name)
+    assert rows[2].content == b"From: a\nTo: b\nSubject: 2\n\nthree\n"

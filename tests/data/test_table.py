@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ from lithify.data.table import (
     read_ipc,
     to_arrow,
 )
+from lithify.errors import MalformedContainer
 
 keys = st.lists(st.binary(min_size=32, max_size=32) | st.sampled_from([b"\0" * 32, b"\xff" * 32]), unique=True)
 
@@ -69,3 +72,14 @@ def test_the_digest_covers_what_rows_are_and_not_where_they_lie():
 def test_regrouped_names_a_group_by_its_first_row():
     table = replace(make_table(4), group=np.array([0, 1, 0, 1]))
     assert table.take(np.array([1, 2, 3])).regrouped().group.tolist() == [0, 1, 0]
+
+
+def test_offsets_that_lead_outside_are_refused(tmp_path):
+    """Arrow reads wherever the offsets of a column point, so they are checked before anything is taken."""
+    offsets = np.array([0, 1 << 40, 4], dtype=np.int64)
+    content = pa.LargeBinaryArray.from_buffers(
+        pa.large_binary(), 2, [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(b"abcd")]
+    )
+    (tmp_path / "shard").write_bytes(memoryview(ipc_buffer(pa.table({"content": content}))))
+    with pytest.raises(MalformedContainer):
+        read_ipc(tmp_path / "shard")

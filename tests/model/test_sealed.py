@@ -193,16 +193,17 @@ def test_golden_inputs_of_another_revision(parts) -> None:
         open_model(container.pack("model", meta, tensors), verify=True)
 
 
-def test_codes_of_another_revision(parts) -> None:
+@pytest.mark.parametrize("code", ["features.mail", "learner.linear", "calibration"])
+def test_codes_of_another_revision(parts, code) -> None:
     meta, tensors = parts
-    revision = meta["card"]["engine"]["learner.linear"]
-    meta["card"]["engine"]["learner.linear"] = revision + 1
+    revision = meta["card"]["engine"][code]
+    meta["card"]["engine"][code] = revision + 1
     with pytest.raises(NewerFormat, match="sealed by a newer Lithify"):
         open_model(container.pack("model", meta, tensors))
-    meta["card"]["engine"]["learner.linear"] = revision - 1
+    meta["card"]["engine"][code] = revision - 1
     with pytest.raises(Unsupported, match="sealed by other code"):
         open_model(container.pack("model", meta, tensors))
-    del meta["card"]["engine"]["learner.linear"]
+    del meta["card"]["engine"][code]
     with pytest.raises(Unsupported):
         open_model(container.pack("model", meta, tensors))
 

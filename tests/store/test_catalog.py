@@ -155,6 +155,29 @@ def test_runs_of_the_dead_become_interrupted(catalog: Catalog) -> None:
     assert catalog.sessions(digest("r"))[0].how == "killed"
 
 
+def test_a_session_that_begins_while_others_are_looked_for_is_left_alone(catalog: Catalog) -> None:
+    filled(catalog).open_session(digest("r"))
+    begun = threading.Event()
+
+    def begin() -> None:
+        begun.set()
+        catalog.open_session(digest("r"))
+
+    other = threading.Thread(target=begin)
+
+    def busy(key: str) -> bool:
+        """The lock is free; as soon as that is known another session takes it."""
+        other.start()
+        begun.wait()
+        time.sleep(0.05)
+        return False
+
+    catalog.reconcile(busy)
+    other.join()
+    assert catalog.run(digest("r")).state == "running"
+    assert [session.how for session in catalog.sessions(digest("r"))] == ["killed", None]
+
+
 def test_evaluations_and_looks(catalog: Catalog) -> None:
     row = catalog.add_evaluation(digest("m"), digest("s"), "test", {"auc": {"value": 0.5}})
     catalog.add_evaluation(digest("n"), digest("s"), "test", {})

@@ -12,6 +12,7 @@ from lithify.cli.kernels import tell_compiling
 from lithify.cli.output import Terminal, count, plain
 from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
+from lithify.errors import UsageError
 from lithify.progress import Update
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def explain(
 
 
 def verify(
-    model: ModelThing,
+    thing: Annotated[str, Argument(metavar="THING", help="A model file, or a model or snapshot in the home.")],
     rebuild: Annotated[
         bool, Option("--rebuild", help="Train it again from its snapshot and recipe, and compare every byte.")
     ] = False,
@@ -149,19 +150,23 @@ def verify(
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Check that a model is whole and still predicts what it did.
+    """Check that a model is whole and still predicts what it did, or that a snapshot is whole.
 
-    The seal shows damage. Whether the file is the one that was meant, only its digest shows: compare it.
+    The seal shows damage. Whether the file is the one that was meant, only its digest shows: compare it. Of a snapshot
+    every row is compared with its key.
 
     Example: lithify verify spam.lith --rebuild
     """
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
+    if api.is_snapshot(thing, home=home):
+        _verify_snapshot(terminal, thing, rebuild, home)
+        return
     if rebuild:
         tell_compiling(terminal)
     with Progress(quiet=quiet, width=terminal.width) as tell:
-        sealed = api.verify(model, rebuild=rebuild, home=home, report=tell)
+        sealed = api.verify(thing, rebuild=rebuild, home=home, report=tell)
     checks = ["structure", "seal", "golden predictions"] + (["rebuild"] if rebuild else [])
     terminal.document({"model": sealed.digest, "path": str(sealed.path), "checked": checks, "ok": True})
     good = terminal.style("ok", "green")
@@ -170,6 +175,20 @@ def verify(
     if rebuild:
         terminal.say(f"{good}  rebuild: trained again from snapshot and recipe, the same bytes")
     terminal.say(f"    {sealed.digest}")
+
+
+def _verify_snapshot(terminal: Terminal, thing: str, rebuild: bool, home: Path | None) -> None:
+    from lithify import api
+
+    if rebuild:
+        raise UsageError("Only a model can be rebuilt.", found=f"{thing}, a snapshot", hint="Leave out --rebuild.")
+    with Progress(quiet=terminal.quiet, width=terminal.width) as tell:
+        tell(Update("verifying"))
+        frozen = api.find_snapshot(api.open_home(home), thing)
+        frozen.verify()
+    terminal.document({"snapshot": frozen.digest, "checked": ["manifest", "row table", "rows"], "ok": True})
+    terminal.say(f"{terminal.style('ok', 'green')}  every one of {count(len(frozen), 'row')} is what its key says")
+    terminal.say(f"    {frozen.digest}")
 
 
 def _show_prediction(terminal: Terminal, model: Model, found: Prediction) -> None:

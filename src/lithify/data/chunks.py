@@ -69,7 +69,7 @@ def collect(source: Source, folder: Path, report: Reporter) -> Chunks:
     origin = source.rows()
     skipped = sum(1 for _ in islice(origin, sum(entry["seen"] for entry in done)))
     if skipped:
-        report(Update("reading", skipped, note=f"Going on after {skipped:,} rows read before."))
+        report(Update("reading", skipped, note=f"Going on after what was read before: {skipped:,}."))
     entries = list(done)
     for number, batch in enumerate(_batches(origin), start=len(done)):
         entries.append(_write(folder, number, batch, source.kind))

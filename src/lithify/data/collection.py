@@ -12,7 +12,7 @@ from lithify.data import text
 from lithify.data.files import Member, Members
 from lithify.data.index import Index
 from lithify.data.layout import is_mailbox, left_aside, listed, mailbox_label, side_of
-from lithify.data.mail import RAW_LIMIT, mail_row, split_mbox
+from lithify.data.mail import RAW_LIMIT, holds_several, mail_row, split_mbox
 from lithify.data.schema import Problem, Row
 from lithify.data.source import Source
 from lithify.data.streams import shown
@@ -205,9 +205,12 @@ class FilesSource(Source):
         if self.kind == "text":
             raw = member.read(text.RAW_LIMIT + 1)
             yield text.text_row(text.decode(raw), label, origin, side=side, truncated=len(raw) > text.RAW_LIMIT)
-        elif is_mailbox(member.name, self._mailboxes):
-            with member.lines() as stream:
-                for number, message in enumerate(split_mbox(stream), start=1):
-                    yield mail_row(message, label, f"{origin}:{number}", group=self._group, side=side)
-        else:
-            yield mail_row(member.read(RAW_LIMIT + 1), label, origin, group=self._group, side=side)
+            return
+        with member.lines() as stream:
+            mailbox = is_mailbox(member.name, self._mailboxes)
+            raw = b"" if mailbox else stream.read(RAW_LIMIT + 1)
+            if not mailbox and not holds_several(raw):
+                yield mail_row(raw, label, origin, group=self._group, side=side)
+                return
+            for number, message in enumerate(split_mbox(stream, begun=raw), start=1):
+                yield mail_row(message, label, f"{origin}:{number}", group=self._group, side=side)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from typing import IO, Final
@@ -18,6 +19,7 @@ _USUAL: Final = frozenset(
     b"x-mailer sender x-original-to envelope-to status dkim-signature authentication-results arc-seal".split()
 )
 _DATED: Final = re.compile(rb"From .*\b\d{1,2}:\d\d(:\d\d)?\b.*\b(19|20)\d\d\b")
+_NEXT: Final = re.compile(rb"\nFrom ")
 _LINE: Final = 1 << 16
 _FROM_LINE: Final = 1000
 """Bytes of a ``From `` line that are looked at for its date."""
@@ -66,11 +68,21 @@ def looks_like_mbox(head: bytes) -> bool:
     return head.startswith(b"From ") and looks_like_mail(head)
 
 
-def split_mbox(stream: IO[bytes], limit: int = RAW_LIMIT) -> Iterator[bytes]:
+def holds_several(raw: bytes) -> bool:
+    r"""Whether bytes that may be one message are a mailbox: two dated ``From `` lines, one of them the first.
+
+    >>> holds_several(b"From a Mon Nov  3 10:00:00 2003\nTo: b\n\nx\n\nFrom c Mon Nov  3 11:00:00 2003\nTo: b\n\ny\n")
+    True
+    """
+    return _is_dated(raw) and any(_is_dated(raw, at.start() + 1) for at in _NEXT.finditer(raw))
+
+
+def split_mbox(stream: IO[bytes], limit: int = RAW_LIMIT, begun: bytes = b"") -> Iterator[bytes]:
     r"""The messages of an mbox, each without its ``From `` line and cut at ``limit`` bytes; in constant memory.
 
     A new message starts at a dated ``From `` line; in a mailbox whose first such line has no date, at any ``From ``
-    line after an empty one. Escaped lines (``>From ``) of messages are unescaped.
+    line after an empty one. Escaped lines (``>From ``) of messages are unescaped. ``begun`` is what was read of the
+    stream already.
 
     Examples
     --------
@@ -80,7 +92,7 @@ def split_mbox(stream: IO[bytes], limit: int = RAW_LIMIT) -> Iterator[bytes]:
     """
     chunks: list[bytes] | None = None
     size, dated, before = 0, True, b"\n"
-    while line := stream.readline(_LINE):
+    for line in _lines(begun, stream):
         if chunks is None:
             dated = _is_dated(line) or not line.startswith(b"From ")
             if line.strip(b"\r\n"):
@@ -97,14 +109,24 @@ def split_mbox(stream: IO[bytes], limit: int = RAW_LIMIT) -> Iterator[bytes]:
         yield _whole(chunks)
 
 
+def _lines(begun: bytes, stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines of at most 64 KiB."""
+    if begun and not begun.endswith(b"\n"):
+        begun += stream.readline(_LINE)
+    for first in (io.BytesIO(begun), stream):
+        while line := first.readline(_LINE):
+            yield line
+
+
 def _starts(line: bytes, before: bytes, dated: bool) -> bool:
     if not line.startswith(b"From ") or before[-1:] != b"\n":
         return False
     return _is_dated(line) if dated else not before.strip(b"\r\n")
 
 
-def _is_dated(line: bytes) -> bool:
-    return _DATED.match(line, 0, _FROM_LINE) is not None
+def _is_dated(raw: bytes, at: int = 0) -> bool:
+    """Whether a dated ``From `` line stands there."""
+    return _DATED.match(raw, at, at + _FROM_LINE) is not None
 
 
 def _unescaped(line: bytes) -> bytes:

@@ -206,9 +206,9 @@ def _grouped(rows: Rows) -> Rows:
 
 
 def _torn(table: RowTable) -> NDArray[np.bool_]:
-    """New rows of groups whose old rows stand on several sides; the two halves of validation count as one."""
+    """New rows of groups whose old rows stand on several sides; of the halves of validation one is learned from."""
     old = (table.shard >= 0) & (table.side <= split.TEST)
-    side = np.where(table.side == split.STOP, split.CALIBRATE, table.side).astype(np.int64)
+    side = table.side.astype(np.int64)
     low = np.full(len(table), split.UNDECIDED)
     high = np.full(len(table), -1)
     np.minimum.at(low, table.group[old], side[old])

@@ -54,7 +54,9 @@ def _limits(snapshot: Snapshot, draft: Draft, test_rows: int) -> list[str]:
     ]
     if rule != "time":
         limits.append("The split is not by time: the figures flatter a model that has to judge the future.")
-    if test_rows < 500:
+    if test_rows == 0:
+        limits.append("There were no test rows: how good it is was not measured.")
+    elif test_rows < 500:
         limits.append(f"Only {test_rows} test rows: mind the intervals.")
     if draft.cutoffs is not None:
         limits += list(draft.cutoffs["text"])

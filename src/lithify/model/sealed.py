@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lithify import calibration
 from lithify.data.params import Misfit
 from lithify.data.state import State
 from lithify.errors import LithifyError, MalformedContainer, NewerFormat, Unsupported
@@ -121,7 +122,7 @@ def _draft(meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Draf
 
 def _check_engine(draft: Draft, sealed: Mapping[str, Any], what: str) -> None:
     """The codes that predict must be of the revisions the model was sealed with: others give other scores."""
-    here = {**draft.features.engine, **draft.learner.engine}
+    here = {**draft.features.engine, **draft.learner.engine, "calibration": calibration.REVISION}
     for name, revision in here.items():
         found = sealed.get(name)
         if found == revision:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lithify import canon
+from lithify import calibration, canon
 from lithify import recipe as recipes
 from lithify.data.snapshot import Snapshot
 from lithify.errors import EngineMismatch, RunChanged
@@ -17,7 +17,7 @@ from lithify.model import golden
 from lithify.recipe import Recipe
 from lithify.store.home import Home
 
-CODES = {"calibration": 1, "metrics": 2, "golden": golden.REVISION, "plan": 1}
+CODES = {"calibration": calibration.REVISION, "metrics": 2, "golden": golden.REVISION, "plan": 1}
 """Codes outside of learner and features that the bits of a model depend on, and their revisions."""
 
 

@@ -6,16 +6,19 @@ takes the kernels of other modules with :func:`peer`. Imported normally it is pl
 add, subtract, multiply, divide, square root and comparison are allowed in kernels, so both give the same bits.
 
 Compiling is paid once for each installation: numba keeps the machine code beside the source, or in ``NUMBA_CACHE_DIR``
-where that is not writable.
+where that is not writable. Machine code holds what a kernel calls in other modules, and numba looks at the kernel's own
+file alone; so the sources of a module and of all its peers go into the name under which its kernels are kept.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
@@ -23,20 +26,29 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _compiling = threading.local()
 _lock = threading.RLock()
+_sources: dict[str, bytes] = {}
+"""Digest of the sources of each compiled module and of its peers."""
 
 
 def kernel(function: Function) -> Function:
     """Marks a function as a kernel: left as it is, or compiled while :func:`compiled` loads its module."""
-    if not getattr(_compiling, "now", False):
+    sources = getattr(_compiling, "sources", None)
+    if sources is None:
         return function
     import numba
 
+    function.__qualname__ += f"_{sources.hexdigest()[:16]}"
     return cast(Function, numba.njit(cache=True, nogil=True)(function))
 
 
 def peer(name: str) -> ModuleType:
     """Another kernel module, plain or compiled like the one that asks."""
-    return compiled(name) if getattr(_compiling, "now", False) else importlib.import_module(name)
+    sources = getattr(_compiling, "sources", None)
+    if sources is None:
+        return importlib.import_module(name)
+    module = compiled(name)
+    sources.update(_sources[name])
+    return module
 
 
 def compiled(name: str) -> ModuleType:
@@ -52,16 +64,17 @@ def compiled(name: str) -> ModuleType:
         assert twin is not None
         assert twin.loader is not None
         module = importlib.util.module_from_spec(twin)
-        before = getattr(_compiling, "now", False)
-        _compiling.now = True
+        before = getattr(_compiling, "sources", None)
+        _compiling.sources = hashlib.sha256(Path(spec.origin).read_bytes())
         sys.modules[alias] = module
         try:
             twin.loader.exec_module(module)
+            _sources[name] = _compiling.sources.digest()
         except BaseException:
             del sys.modules[alias]
             raise
         finally:
-            _compiling.now = before
+            _compiling.sources = before
         return module
 
 

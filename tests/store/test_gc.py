@@ -108,7 +108,7 @@ def test_a_damaged_manifest_stops_it_before_anything_is_lost(home: Home) -> None
     assert set(home.blobs) == own
 
 
-HOLD = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, 2); print(); sys.stdin.read()"
+HOLD = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, 2); print(flush=True); sys.stdin.read()"
 
 
 def test_runs_work_and_cache(home: Home) -> None:

@@ -155,6 +155,7 @@ def test_kills_of_the_process(tmp_path, folder, monkeypatch):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_kills_of_the_process_at_every_point(tmp_path, folder, monkeypatch):
     small(monkeypatch)
     expected = snapshot(open_source(folder), open_home(tmp_path / "whole")).digest

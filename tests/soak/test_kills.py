@@ -11,6 +11,7 @@ from tests.training.test_kills import storm as storm
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_two_hundred_kills(storm, digest) -> None:
     whole = _seconds(storm)
     draw = random.Random(2)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import lithify as lf
-from lithify import api
+from lithify import api, parsing
 from lithify.progress import Update
 
 
@@ -90,21 +90,21 @@ def test_evaluation_counts_its_looks(model: lf.Model, snap: lf.Snapshot, tmp_pat
 def test_recipe_from_file_mapping_and_single_values(tmp_path: Path) -> None:
     file = tmp_path / "r.toml"
     file.write_text('quality = "fast"\n[linear]\nsteps = 5\n')
-    recipe = api.make_recipe(file, learner="linear", budget="1m", assignments=["seed=3"])
+    recipe = parsing.make_recipe(file, learner="linear", budget="1m", assignments=["seed=3"])
     assert (recipe.quality, recipe.learner, recipe.budget, recipe.seed) == ("fast", "linear", 60.0, 3)
     assert recipe.params == {"steps": 5}
-    assert api.make_recipe(recipe) == recipe
-    assert api.make_recipe({"seed": 4}).seed == 4
+    assert parsing.make_recipe(recipe) == recipe
+    assert parsing.make_recipe({"seed": 4}).seed == 4
     with pytest.raises(lf.errors.RecipeError, match="Did you mean 'seed'"):
-        api.make_recipe({"sed": 4})
+        parsing.make_recipe({"sed": 4})
     with pytest.raises(lf.errors.NotFound):
-        api.make_recipe(tmp_path / "nothing.toml")
+        parsing.make_recipe(tmp_path / "nothing.toml")
 
 
 @pytest.mark.parametrize("text", ["", "m", "10x", "0s", "-5m", "1m1h", "1,5h", 0, float("nan")])
 def test_what_is_no_length_of_time(text: str | float) -> None:
     with pytest.raises(lf.errors.UsageError):
-        api.duration(text)
+        parsing.duration(text)
 
 
 def test_given_split(tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lithify.errors import GoldenMismatch, MalformedContainer, NotFound, StoreFull, UsageError
+from lithify.parsing import assignments, make_recipe, make_settings
 from lithify.progress import Reporter, Update, silent
 
 if TYPE_CHECKING:
@@ -29,26 +29,7 @@ if TYPE_CHECKING:
     Place = Home | Path | str | None
     Data = Snapshot | Path | str
 
-_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
-_DURATION = re.compile(r"(?=.)(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 SUFFIX = ".lith"
-
-
-def duration(text: str | float | None) -> float | None:
-    """Seconds of ``90s``, ``10m``, ``1h30m``, ``2d``, or of a plain number; None stays None.
-
-    Raises ``UsageError`` for anything else, and for zero.
-
-    >>> duration("90s"), duration("10m"), duration("1h30m"), duration("45"), duration(2.5)
-    (90.0, 600.0, 5400.0, 45.0, 2.5)
-    """
-    if text is None:
-        return None
-    found = _DURATION.fullmatch(str(text).strip().lower().replace(" ", ""))
-    seconds = sum(float(n) * unit for n, unit in zip(found.groups(), _UNITS.values(), strict=True) if n) if found else 0
-    if not seconds:
-        raise UsageError("Not a length of time.", expected="such as 90s, 10m or 1h30m", found=repr(text))
-    return seconds
 
 
 def open_home(home: Place = None) -> Home:
@@ -202,7 +183,7 @@ def train(
     RunChanged
         Data, recipe or engine changed under an unfinished run.
     """
-    wanted = make_recipe(recipe, learner=learner, quality=quality, budget=budget, assignments=_assignments(set))
+    wanted = make_recipe(recipe, learner=learner, quality=quality, budget=budget, assignments=assignments(set))
     if out is not None:
         check_out(Path(out))
     opened = open_home(home)
@@ -210,40 +191,6 @@ def train(
     settings = make_settings(threads, session, checkpoint_every)
     model = run(opened, frozen, wanted, source_name(opened, data), settings, new=new, report=report).model
     return model if out is None else write_model(model, Path(out))
-
-
-def make_recipe(
-    recipe: Recipe | Mapping[str, Any] | Path | str | None,
-    *,
-    learner: str | None = None,
-    quality: str | None = None,
-    budget: str | float | None = None,
-    assignments: Iterable[str] = (),
-) -> Recipe:
-    """The recipe that was asked for; ``RecipeError`` for what it cannot hold."""
-    from lithify import recipe as recipes
-
-    if isinstance(recipe, recipes.Recipe):
-        plain = {name: value for name, value in vars(recipe).items() if name != "params"}
-        recipe = plain | ({recipes.table_of(recipe): dict(recipe.params)} if recipe.params else {})
-    document = dict(recipes.load(Path(recipe)) if isinstance(recipe, (str, Path)) else recipe or {})
-    single = {"learner": learner, "quality": quality, "budget": duration(budget)}
-    document |= {name: value for name, value in single.items() if value is not None}
-    asked = recipes.parse(document, assignments)
-    recipes.check(asked)
-    return asked
-
-
-def make_settings(
-    threads: int | None = None, session: str | float | None = None, checkpoint_every: int | None = None
-) -> Settings:
-    """How to run; ``UsageError`` for what cannot be meant."""
-    from lithify.training.run import Settings
-
-    for name, value in (("threads", threads), ("checkpoint-every", checkpoint_every)):
-        if value is not None and value < 1:
-            raise UsageError(f"--{name} must be at least 1.", found=str(value))
-    return Settings(threads=threads, session=duration(session), checkpoint_every=checkpoint_every)
 
 
 def run(
@@ -422,13 +369,3 @@ def check_out(out: Path) -> Path:
             f"Not allowed to write to the folder {path.parent}.", hint="Choose another folder for the file."
         )
     return path
-
-
-def _assignments(values: Mapping[str, Any] | Iterable[str]) -> list[str]:
-    from json import dumps
-
-    if isinstance(values, str):
-        return [values]
-    if not isinstance(values, Mapping):
-        return list(values)
-    return [f"{key}={value if isinstance(value, str) else dumps(value)}" for key, value in values.items()]

@@ -122,13 +122,13 @@ def _freeze(stage: Stage) -> Snapshot:
 
 
 def _train(stage: Stage, snap: Snapshot) -> Outcome:
-    from lithify import api
+    from lithify import api, parsing
 
     stage.heading(2, "Training")
     began = time.monotonic()
-    recipe = api.make_recipe({"ham_loss": HAM_LOSS})
+    recipe = parsing.make_recipe({"ham_loss": HAM_LOSS})
     with stage.working() as report:
-        outcome = api.run(stage.home, snap, recipe, snap.digest, api.make_settings(), new=False, report=report)
+        outcome = api.run(stage.home, snap, recipe, snap.digest, parsing.make_settings(), new=False, report=report)
     if outcome.resumed:
         stage.tell(
             f"Run {short(outcome.run)} was finished before: data, recipe and engine are the same, "

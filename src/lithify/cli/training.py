@@ -73,13 +73,13 @@ def train(
 
     Example: lithify train inbox --set ham_loss=0.01 --out spam.lith
     """
-    from lithify import api
+    from lithify import api, parsing
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     if (data is None) == (resume is None):
         raise UsageError("Give either data to train on, or --resume RUN.", hint="See `lithify train --help`.")
-    settings = api.make_settings(threads, session, checkpoint_every)
-    wanted = api.make_recipe(recipe, learner=learner, quality=quality, budget=budget, assignments=set_ or ())
+    settings = parsing.make_settings(threads, session, checkpoint_every)
+    wanted = parsing.make_recipe(recipe, learner=learner, quality=quality, budget=budget, assignments=set_ or ())
     if out is not None and not out.is_dir():
         api.check_out(out)
     opened = api.open_home(home)

@@ -1,4 +1,4 @@
-"""Fields, kinds and roles, and the canonical row that every source yields."""
+"""The canonical row that every source yields, and what is yielded in its place."""
 
 from __future__ import annotations
 
@@ -6,22 +6,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["number", "category", "boolean", "text", "mail", "image", "time"]
-Role = Literal["input", "label", "time", "group", "id", "weight"]
-
 Reason = Literal[
     "unreadable", "empty", "no label", "two labels", "two sides", "bad time", "bad record"
 ]  # fmt: skip
 """Why a row is quarantined."""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A column: its name, what kind of values it holds and what they are for."""
-
-    name: str
-    kind: Kind
-    role: Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ def _check(rows: Rows, problems: Sequence[Problem], strict: bool) -> None:
     if strict and problems:
         first = problems[0]
         raise QuarantinedRows(
-            f"{len(problems)} rows would be quarantined.",
+            f"{len(problems)} {'row' if len(problems) == 1 else 'rows'} would be quarantined.",
             found=f"{first.origin}: {first.reason}" + (f" ({first.detail})" if first.detail else ""),
             hint="Mend them, or leave out --strict.",
         )

@@ -101,10 +101,6 @@ class Catalog:
         """All snapshots, oldest first."""
         return read(SnapshotRow, self._db.read("SELECT * FROM snapshots ORDER BY id"))
 
-    def children(self, digest: str) -> list[SnapshotRow]:
-        """The snapshots made from that one, oldest first."""
-        return read(SnapshotRow, self._db.read("SELECT * FROM snapshots WHERE parent = ? ORDER BY id", digest))
-
     def erase_snapshot(self, digest: str) -> None:
         """Marks a snapshot as erased and drops its names; its blobs are the caller's or the next collection's."""
         with self.transaction():

@@ -86,9 +86,13 @@ def unpack(home: Home, file: Path) -> str:
     _enter(home, note)
     folder = home.run_folder(note["run"])
     with home.lock(note["run"]):
-        for name, data in checkpoints:
-            if not (folder / name).exists() and home.catalog.run(note["run"]).state != "finished":
-                blobs.write_atomic(folder / name, data)
+        row = home.catalog.run(note["run"])
+        if row.state != "finished":
+            for name, data in checkpoints:
+                if not (folder / name).exists():
+                    blobs.write_atomic(folder / name, data)
+            reached = max((int(name.removesuffix(".checkpoint")) for name, _ in checkpoints), default=0)
+            home.catalog.update_run(row.key, step=max(row.step, reached))
     return str(note["run"])
 
 

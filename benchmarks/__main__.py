@@ -12,41 +12,59 @@ NAMES = {
     "mail_accuracy": "how well spam is told from ham, beside peers, on several splits",
     "mail_speed": "how fast: archive to model, scoring, command line, checkpoints",
 }
+LONG = {"tables": "how well and how fast tables are learned, beside peers; hours, so it must be named"}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs what is named, everything when nothing is."""
-    options, names = _parse(arguments)
-    if not options.data.is_file():
-        sys.stderr.write(
-            f"There is no archive of mail at {options.data}. Give one with --data, or the folder that holds "
-            "mail/spamassassin.tar.xz by LITHIFY_BENCH_DATA. It must hold the folders ham and spam.\n"
-        )
-        return 66
+    """Runs what is named; everything that does not take hours when nothing is."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    names = given.names or list(NAMES)
+    if unknown := sorted({*names} - {*NAMES, *LONG}):
+        parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join((*NAMES, *LONG))}")
     for number, name in enumerate(names):
-        table = import_module(f"benchmarks.{name}").run(options)
-        sys.stdout.write(f"{'' if number == 0 else chr(10)}{table}\n")
+        options = _mail(given) if name in NAMES else _tables(parser, given)
+        if options is None:
+            return 66
+        made = import_module(f"benchmarks.{name}").run(options)
+        sys.stdout.write(f"{'' if number == 0 else chr(10)}{made}\n")
         sys.stdout.flush()
     return 0
 
 
-def _parse(arguments: list[str] | None) -> tuple[Options, list[str]]:
-    listed = "\n".join(f"  {name:14} {what}" for name, what in NAMES.items())
+def _mail(given: argparse.Namespace) -> Options | None:
+    """Options of the benchmarks on mail; None when there is no mail, which is said."""
+    options = Options(find_archive(given.data), given.rows, given.quick)
+    if options.data.is_file():
+        return options
+    sys.stderr.write(
+        f"There is no archive of mail at {options.data}. Give one with --data, or the folder that holds "
+        "mail/spamassassin.tar.xz by LITHIFY_BENCH_DATA. It must hold the folders ham and spam.\n"
+    )
+    return None
+
+
+def _tables(parser: argparse.ArgumentParser, given: argparse.Namespace) -> object:
+    from benchmarks import tables_options
+
+    return tables_options.make(parser, given)
+
+
+def _parser() -> argparse.ArgumentParser:
+    from benchmarks import tables_options
+
+    listed = "\n".join(f"  {name:14} {what}" for name, what in (NAMES | LONG).items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Runs benchmarks, ours and peers on the same rows.\n\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which; all when none is named")
-    parser.add_argument(
-        "--data", metavar="PATH", help="the archive of mail, or a folder that holds mail/spamassassin.tar.xz"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which; all that are quick when none is named")
+    parser.add_argument("--data", metavar="PATH", help="archive of mail, or the folder that holds the data")
     parser.add_argument("--rows", type=int, metavar="N", help="about how many messages to use; not to be quoted")
     parser.add_argument("--quick", action="store_true", help="one repeat of each timing; not to be quoted")
-    given = parser.parse_args(arguments)
-    if unknown := sorted({*given.names} - {*NAMES}):
-        parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(NAMES)}")
-    return Options(find_archive(given.data), given.rows, given.quick), given.names or list(NAMES)
+    tables_options.add(parser)
+    return parser
 
 
 if __name__ == "__main__":

@@ -14,9 +14,16 @@ from hypothesis import strategies as st
 from lithify import canon, recipe
 from lithify.data import params
 from lithify.errors import NotFound, RecipeError
-from lithify.recipe import Recipe, load, parse, reread, resolve, to_toml
+from lithify.recipe import Recipe, Subject, load, parse, reread, resolve, to_toml
 
 LABELS = ("ham", "spam")
+
+
+def of(kind: str, labels: tuple[str, ...] = LABELS) -> Subject:
+    return Subject(kind, "classification", labels, 100)
+
+
+MAIL = of("mail")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +42,7 @@ LABELS = ("ham", "spam")
 )
 def test_an_unknown_key_fails_with_the_nearest_name(key, near) -> None:
     with pytest.raises(RecipeError, match=r"has no key '\w+'\. Expected: ") as refused:
-        resolve(parse(key), "mail", LABELS)
+        resolve(parse(key), MAIL)
     assert (f"Did you mean {near!r}?" in str(refused.value)) == bool(near)
 
 
@@ -77,7 +84,7 @@ def test_an_unknown_key_fails_with_the_nearest_name(key, near) -> None:
 )
 def test_a_value_that_does_not_fit_fails(document) -> None:
     with pytest.raises(RecipeError) as refused:
-        resolve(parse(document), "mail", LABELS)
+        resolve(parse(document), MAIL)
     assert refused.value.exit_status == 2
     assert len(str(refused.value)) < 300
 
@@ -99,11 +106,10 @@ def test_assignments_win() -> None:
 
 def test_a_quality_is_a_set_of_defaults() -> None:
     steps = {
-        quality: resolve(parse({"quality": quality}), "mail", LABELS)["params"]["steps"]
-        for quality in ("fast", "good", "best")
+        quality: resolve(parse({"quality": quality}), MAIL)["params"]["steps"] for quality in ("fast", "good", "best")
     }
     assert steps["fast"] < steps["good"] < steps["best"]
-    assert resolve(parse({"quality": "fast", "linear": {"steps": 33}}), "mail", LABELS)["params"]["steps"] == 33
+    assert resolve(parse({"quality": "fast", "linear": {"steps": 33}}), MAIL)["params"]["steps"] == 33
 
 
 @pytest.mark.parametrize(
@@ -117,8 +123,8 @@ def test_a_quality_is_a_set_of_defaults() -> None:
     ],
 )
 def test_the_spam_label_is_found(labels, spam) -> None:
-    assert resolve(parse({}), "mail", labels)["spam"] == spam
-    assert "spam" not in resolve(parse({}), "text", labels)
+    assert resolve(parse({}), of("mail", labels))["spam"] == spam
+    assert "spam" not in resolve(parse({}), of("text", labels))
 
 
 @pytest.mark.parametrize("kind", ["mail", "text"])
@@ -132,10 +138,10 @@ def test_the_spam_label_is_found(labels, spam) -> None:
     ],
 )
 def test_the_printed_recipe_is_the_same_recipe(kind, document) -> None:
-    resolved = resolve(parse(document), kind, LABELS)
-    again = resolve(parse(tomllib.loads(to_toml(resolved))), kind, LABELS)
+    resolved = resolve(parse(document), of(kind))
+    again = resolve(parse(tomllib.loads(to_toml(resolved))), of(kind))
     assert canon.dumps(again) == canon.dumps(resolved)
-    assert reread(canon.loads(canon.dumps(resolved)), kind, LABELS) == resolved
+    assert reread(canon.loads(canon.dumps(resolved)), of(kind)) == resolved
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
@@ -161,9 +167,9 @@ def test_any_label_comes_back_from_toml(label) -> None:
     ],
 )
 def test_a_resolved_recipe_from_a_file_is_read_as_strictly(change) -> None:
-    resolved = resolve(parse({}), "mail", LABELS)
+    resolved = resolve(parse({}), MAIL)
     with pytest.raises(RecipeError):
-        reread({**resolved, **change}, "mail", LABELS)
+        reread({**resolved, **change}, MAIL)
 
 
 def test_files(tmp_path) -> None:

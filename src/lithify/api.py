@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lithify.errors import GoldenMismatch, MalformedContainer, NotFound, StoreFull, UsageError
-from lithify.parsing import assignments, make_recipe, make_settings
+from lithify.parsing import assignments, field_kinds, make_recipe, make_settings
 from lithify.progress import Reporter, Update, silent
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lithify.training.run import Outcome, Settings
 
     Place = Home | Path | str | None
-    Data = Snapshot | Path | str
+    Data = Snapshot | Path | str | Any
 
 SUFFIX = ".lith"
 
@@ -40,7 +40,7 @@ def open_home(home: Place = None) -> Home:
 
 
 def snapshot(
-    data: Path | str,
+    data: Any,
     *,
     name: str | None = None,
     parent: Data | None = None,
@@ -51,6 +51,11 @@ def snapshot(
     text: str | None = None,
     time: str | None = None,
     group: str | None = None,
+    weight: str | None = None,
+    fields: Mapping[str, str] | Iterable[str] | None = None,
+    task: str | None = None,
+    query: str | None = None,
+    sheet: str | None = None,
     home: Place = None,
     report: Reporter = silent,
 ) -> Snapshot:
@@ -58,9 +63,10 @@ def snapshot(
 
     Parameters
     ----------
-    data : path
-        A maildir, an mbox, a folder with one sub-folder per label, files with an index, an archive of any of these,
-        or a CSV, TSV or JSON lines file.
+    data : path, or an object with columns
+        A maildir, an mbox, a folder with one sub-folder per label, files with an index, an archive of any of these; a
+        CSV, TSV, JSON lines, Parquet, Arrow or Excel file, a folder of such files, or an SQLite database; a pandas or
+        Polars frame, an Arrow table, a dict of columns, a NumPy array, or a pair (X, y) of arrays.
     name : str, optional
         A name for it in the home.
     parent : Snapshot or THING, optional
@@ -69,22 +75,31 @@ def snapshot(
         ``time``, ``hash``, ``group:FIELD`` or ``given:FIELD``; by time where that can be, if not given.
     strict : bool
         Whether one quarantined row is an error.
-    kind : "mail" or "text", optional
+    kind : "mail", "text" or "table", optional
         What the rows are, where that cannot be seen.
-    label, text, time, group : str, optional
+    label, text, time, group, weight : str, optional
         Columns of a table; ``label`` also labels a collection that has no labels, ``group`` also names a header field.
+    fields : mapping of str to str, or iterable of "name=kind", optional
+        Kinds of columns, in place of those that would be inferred: ``number``, ``category``, ``boolean``, ``time``,
+        ``text`` or ``identifier``.
+    task : "classification" or "regression", optional
+        What is learned from a table; told by the label if not given.
+    query, sheet : str, optional
+        Which rows of an SQLite database; which sheet of a workbook, or table of a database.
     home : path, optional
     report : callable, optional
         Told how far the work is; see :mod:`lithify.progress`.
     """
     from lithify.data import snapshotting
 
-    if str(data) == "-":
+    if isinstance(data, (str, Path)) and str(data) == "-":
         raise UsageError("A snapshot needs a place, not standard input.", hint="Save it to a file, and give that.")
     opened = open_home(home)
     rule, _, field = (split or "auto").partition(":")
     older = None if parent is None else find_snapshot(opened, parent)
-    source = _source(data, rule, field, kind=kind, label=label, text=text, time=time, group=group)
+    asked = {"kind": kind, "label": label, "text": text, "time": time, "group": group, "weight": weight}
+    kinds: dict[str, Any] = {"fields": field_kinds(fields), "task": task, "query": query, "sheet": sheet}
+    source = _source(data, rule, field, **asked, **kinds)
     before = opened.catalog.names().get(name) if name else None
     made = snapshotting.snapshot(source, opened, name=name, parent=older, rule=rule, strict=strict, report=report)
     if before not in (None, made.digest):
@@ -93,7 +108,7 @@ def snapshot(
     return made
 
 
-def _source(data: Path | str, rule: str, field: str, group: str | None, **asked: Any) -> Source:
+def _source(data: Any, rule: str, field: str, group: str | None, **asked: Any) -> Source:
     from lithify.data.open import open_source
 
     if rule not in ("auto", "time", "hash", "group", "given"):
@@ -189,7 +204,8 @@ def train(
     opened = open_home(home)
     frozen = find_or_make(opened, data, report=report, **asked)
     settings = make_settings(threads, session, checkpoint_every)
-    model = run(opened, frozen, wanted, source_name(opened, data), settings, new=new, report=report).model
+    source = source_name(opened, data if isinstance(data, (str, Path)) else frozen)
+    model = run(opened, frozen, wanted, source, settings, new=new, report=report).model
     return model if out is None else write_model(model, Path(out))
 
 
@@ -307,7 +323,7 @@ def find_or_make(home: Home, data: Data, *, report: Reporter = silent, **asked: 
 
     if isinstance(data, Snapshot):
         return data
-    if isinstance(data, Path) or data == "-" or Path(data).expanduser().exists():
+    if not isinstance(data, str) or data == "-" or Path(data).expanduser().exists():
         return snapshot(data, home=home, report=report, **asked)
     try:
         found = find_snapshot(home, data)
@@ -316,7 +332,7 @@ def find_or_make(home: Home, data: Data, *, report: Reporter = silent, **asked: 
     if given := sorted(name for name, value in asked.items() if value):
         raise UsageError(
             f"{data} is a snapshot: how it was read and split is settled.",
-            found=", ".join(f"--{name}" for name in given),
+            found=", ".join("--field" if name == "fields" else f"--{name}" for name in given),
             hint="Leave these options out, or give the data itself.",
         )
     return found

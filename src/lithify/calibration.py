@@ -71,11 +71,13 @@ def fit_temperature(raw: ArrayLike, y: ArrayLike) -> dict[str, Any]:
 
 
 def identity(labels: int) -> dict[str, Any]:
-    """Calibration that leaves raw scores as they are, for when there is nothing to fit it on.
+    """Calibration that leaves raw scores as they are, for when there is nothing to fit it on; 0 labels: regression.
 
     >>> apply_temperature(identity(2), [[0.0, 0.0]]).tolist()
     [[0.5, 0.5]]
     """
+    if labels == 0:
+        return {"kind": "values", "rows": 0}
     if labels == 2:
         return {"kind": "platt", "slope": 1.0, "offset": 0.0, "rows": 0}
     return {"kind": "temperature", "slope": 1.0, "rows": 0}

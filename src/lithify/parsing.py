@@ -67,6 +67,28 @@ def assignments(values: Mapping[str, Any] | Iterable[str]) -> list[str]:
     return [f"{key}={value if isinstance(value, str) else dumps(value)}" for key, value in values.items()]
 
 
+def field_kinds(values: Mapping[str, str] | Iterable[str] | None) -> dict[str, str]:
+    """Kinds of fields by name, of a mapping or of ``name=kind`` texts.
+
+    Raises ``UsageError`` for a text without ``=``, and for two kinds of one field.
+
+    >>> field_kinds(["age=number", "a=b=category"])
+    {'age': 'number', 'a=b': 'category'}
+    """
+    if isinstance(values, Mapping):
+        return dict(values)
+    found: dict[str, str] = {}
+    for value in [values] if isinstance(values, str) else values or ():
+        name, _, kind = value.rpartition("=")
+        if not name:
+            raise UsageError(
+                "A field's kind is not clear.", expected="NAME=KIND, such as age=number", found=repr(value)
+            )
+        if found.setdefault(name, kind) != kind:
+            raise UsageError(f"The field {name!r} has two kinds.", found=f"{found[name]} and {kind}")
+    return found
+
+
 def make_settings(
     threads: int | None = None, session: str | float | None = None, checkpoint_every: int | None = None
 ) -> Settings:

@@ -21,14 +21,52 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le
+import numpy as np
+from annotated_types import Ge, Gt, Le, Lt
 
 from lithify.data import params as parameters
+from lithify.data import split
+from lithify.data.snapshot import Snapshot
 from lithify.errors import NotFound, RecipeError
-from lithify.features.registry import features
-from lithify.learners.registry import learner
+from lithify.features.registry import NAMES, chosen, features
+from lithify.learners.base import Learner
+from lithify.learners.registry import learner, names
 
 Quality = Literal["fast", "good", "best"]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a recipe is resolved for.
+
+    Attributes
+    ----------
+    kind, task : str
+        Of the rows.
+    labels : tuple of str
+        Empty in regression.
+    rows : int
+        How many may be learned from.
+    fields : tuple of (name, kind)
+        Input fields of a table, sorted by name.
+    """
+
+    kind: str
+    task: str
+    labels: tuple[str, ...]
+    rows: int
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+def subject(snapshot: Snapshot) -> Subject:
+    """What a recipe for this snapshot is resolved for."""
+    return Subject(
+        snapshot.kind,
+        snapshot.task,
+        snapshot.labels,
+        int(np.isin(snapshot.table.side, (split.TRAIN, split.STOP)).sum()),
+        tuple((field.name, field.kind) for field in snapshot.inputs),
+    )
 
 
 @dataclass(frozen=True)
@@ -50,6 +88,8 @@ class Recipe:
         0 for none.
     ham_loss : float
         The share of ham that may be taken for spam (mail only).
+    coverage : float
+        Of a table: the share of rows whose set of labels or interval shall hold the truth.
     spam : str
         The label that means spam; ``auto`` finds it among the labels.
     budget : float
@@ -65,6 +105,7 @@ class Recipe:
     grains: Annotated[int, Ge(1), Le(1024)] = 16
     folds: Annotated[int, Ge(0), Le(20)] = 3
     ham_loss: Annotated[float, Gt(0), Le(0.5)] = 0.001
+    coverage: Annotated[float, Ge(0.5), Lt(1)] = 0.9
     spam: str = "auto"
     budget: Annotated[float, Ge(0)] = 0.0
     features: Mapping[str, Any] = field(default_factory=dict)
@@ -72,7 +113,9 @@ class Recipe:
 
 
 TOP = tuple(f.name for f in dataclasses.fields(Recipe) if f.name not in ("features", "params"))
-DEFAULT_LEARNER = {"mail": "linear", "text": "linear"}
+DEFAULT_LEARNER = {"mail": "linear", "text": "linear", "table": "boosting"}
+BEST_LEARNER = {**DEFAULT_LEARNER, "table": "ensemble"}
+"""With the quality ``best``."""
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -90,10 +133,12 @@ def load(path: Path) -> dict[str, Any]:
 def parse(document: Mapping[str, Any], assignments: Iterable[str] = ()) -> Recipe:
     """A recipe from a TOML document and ``key=value`` assignments that win over it.
 
-    Raises ``RecipeError`` for unknown keys, offering the nearest valid name, and for values out of range.
+    Parameters of a learner choose that learner. Raises ``RecipeError`` for unknown keys, offering the nearest valid
+    name, and for values out of range.
 
-    >>> parse({"seed": 3}, ["linear.steps=20"]).params
-    {'steps': 20}
+    >>> recipe = parse({"seed": 3}, ["linear.steps=20"])
+    >>> recipe.learner, recipe.params
+    ('linear', {'steps': 20})
     """
     merged: dict[str, Any] = {key: dict(v) if isinstance(v, Mapping) else v for key, v in document.items()}
     for assignment in assignments:
@@ -103,49 +148,59 @@ def parse(document: Mapping[str, Any], assignments: Iterable[str] = ()) -> Recip
         raise RecipeError(
             "The value of 'learner' in the recipe does not fit.", expected="a text", found=repr(name)[:80]
         )
-    tables = {"features"} | ({name} if name != "auto" else set(DEFAULT_LEARNER.values()))
+    tables = {"features"} | ({name} if name != "auto" else set(names()))
     for key in merged:
         if key not in TOP and key not in tables:
             raise _unknown(key, [*TOP, *sorted(tables)], "recipe")
     for key in tables & merged.keys():
         if not isinstance(merged[key], dict):
             raise RecipeError(f"{key!r} is a table of the recipe.", expected=f"[{key}] and its keys below it")
-    params: dict[str, Any] = next((merged.pop(key) for key in sorted(tables - {"features"}) if key in merged), {})
-    recipe: Recipe = strict(Recipe, {**merged, "params": params}, "recipe")
+    given = sorted((tables - {"features"}) & merged.keys())
+    if len(given) > 1:
+        raise RecipeError("A recipe has one learner.", found=f"parameters of {' and '.join(given)}")
+    params = merged.pop(given[0]) if given else {}
+    recipe: Recipe = strict(Recipe, {**merged, "learner": given[0] if given else name, "params": params}, "recipe")
     if recipe.grains & (recipe.grains - 1):
         raise RecipeError("grains must be a power of two.", found=str(recipe.grains))
     return recipe
 
 
-def table_of(recipe: Recipe) -> str:
-    """The table of the TOML document that holds the learner's parameters.
-
-    >>> table_of(Recipe())
-    'linear'
-    """
-    return DEFAULT_LEARNER["mail"] if recipe.learner == "auto" else recipe.learner
-
-
-def resolve(recipe: Recipe, kind: str, labels: tuple[str, ...]) -> dict[str, Any]:
+def resolve(recipe: Recipe, about: Subject) -> dict[str, Any]:
     """The recipe with every default written out, as the JSON document whose digest enters the run key.
 
-    Parameters
-    ----------
-    kind : str
-        What the rows are.
-    labels : tuple of str
-        The labels of the snapshot.
+    Raises ``RecipeError`` when the learner cannot learn this.
     """
-    name = DEFAULT_LEARNER[kind] if recipe.learner == "auto" else recipe.learner
-    learns, reads = learner(name), features(kind)
+    defaults = BEST_LEARNER if recipe.quality == "best" else DEFAULT_LEARNER
+    name = defaults[about.kind] if recipe.learner == "auto" else recipe.learner
+    learns = learner(name)
+    if about.task not in learns.tasks:
+        raise RecipeError(
+            f"The learner {name!r} cannot learn this.", expected=" or ".join(learns.tasks), found=about.task
+        )
+    params = params_of(learns.Params, recipe.params, name, recipe.quality)
+    params = learns.settle(params, about.rows, len(about.fields), len(about.labels))
     resolved = {key: getattr(recipe, key) for key in ("quality", "seed", "grains", "folds")}
     resolved["learner"] = name
-    resolved["params"] = parameters.plain(params_of(learns.Params, recipe.params, name, recipe.quality))
-    resolved["features"] = parameters.plain(params_of(reads.Params, recipe.features, "features", recipe.quality))
-    if kind == "mail":
-        resolved["spam"] = _spam(recipe.spam, labels)  # empty where the labels are not spam and ham
+    resolved["params"] = parameters.plain(params)
+    resolved["features"] = _features(recipe, chosen(about.kind, learns.reads), about)
+    if about.kind == "table":
+        resolved["coverage"] = recipe.coverage
+        if learns.held_out is not Learner.held_out:  # its own parts give scores of rows that they have not seen
+            resolved["folds"] = 0
+    if about.kind == "mail":
+        resolved["spam"] = _spam(recipe.spam, about.labels)  # empty where the labels are not spam and ham
         resolved["ham_loss"] = recipe.ham_loss
     return resolved
+
+
+def _features(recipe: Recipe, name: str, about: Subject) -> dict[str, Any]:
+    given = dict(recipe.features)
+    if about.kind == "table":
+        fields = [list(field) for field in about.fields]
+        if given.get("fields", fields) != fields:
+            raise RecipeError("The recipe is for a table with other fields.")
+        given["fields"] = fields
+    return parameters.plain(params_of(features(name).Params, given, "features", recipe.quality))
 
 
 def params_of(schema: type, given: Mapping[str, Any], what: str, quality: str = "good") -> Any:
@@ -156,16 +211,15 @@ def params_of(schema: type, given: Mapping[str, Any], what: str, quality: str = 
 
 def check(recipe: Recipe) -> None:
     """Raises ``RecipeError`` for what no data can make right, before any is read: learner and parameters."""
-    if recipe.learner != "auto" or recipe.params:
-        name = table_of(recipe)
-        params_of(learner(name).Params, recipe.params, name, recipe.quality)
+    if recipe.learner != "auto":
+        params_of(learner(recipe.learner).Params, recipe.params, recipe.learner, recipe.quality)
     if not recipe.features:
         return
-    for number, kind in enumerate(DEFAULT_LEARNER, 1):
+    for number, name in enumerate(NAMES, 1):
         try:
-            params_of(features(kind).Params, recipe.features, "features", recipe.quality)
+            params_of(features(name).Params, recipe.features, "features", recipe.quality)
         except RecipeError:
-            if number == len(DEFAULT_LEARNER):  # right for no kind of rows
+            if number == len(NAMES):  # right for no kind of rows
                 raise
         else:
             return
@@ -200,7 +254,7 @@ def strict(schema: type, values: Mapping[str, Any], what: str) -> Any:
         ) from None
 
 
-def reread(resolved: Mapping[str, Any], kind: str, labels: tuple[str, ...]) -> dict[str, Any]:
+def reread(resolved: Mapping[str, Any], about: Subject) -> dict[str, Any]:
     """A resolved recipe that came from a file, read as strictly as one that was typed.
 
     Raises ``RecipeError`` unless it is, to the last key, what :func:`resolve` writes.
@@ -208,7 +262,7 @@ def reread(resolved: Mapping[str, Any], kind: str, labels: tuple[str, ...]) -> d
     if not isinstance(resolved.get("learner"), str):
         raise RecipeError("The resolved recipe names no learner.")
     document = {key: value for key, value in resolved.items() if key != "params"}
-    again = resolve(parse({**document, resolved["learner"]: resolved.get("params")}), kind, labels)
+    again = resolve(parse({**document, resolved["learner"]: resolved.get("params")}), about)
     if again != resolved:
         raise RecipeError("The resolved recipe is not complete.", found="; ".join(difference(resolved, again))[:300])
     return again

@@ -73,7 +73,7 @@ def test_the_same_rows_have_the_same_name_however_they_lie(tmp_path, mails, monk
         mbox.write_bytes(b"".join(start + content + b"\n" for name, content in mails if name == label))
     places = [*folders, tmp_path / "c.tar.xz", tmp_path / "d.zip", tmp_path / "e"]
     digests = [snapshot(open_source(place), open_home(tmp_path / f"home{i}")).digest for i, place in enumerate(places)]
-    monkeypatch.setattr(chunks, "CHUNK_ROWS", 3)
+    monkeypatch.setitem(chunks.CHUNK_ROWS, "text", 3)
     monkeypatch.setattr(snapshotting, "SHARD_BYTES", 2000)
     cut = snapshot(open_source(places[2]), open_home(tmp_path / "home"))
     assert len(cut.layout["shards"]) > 3

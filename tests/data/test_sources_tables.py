@@ -81,16 +81,16 @@ def test_mail_in_tables_is_noticed(tmp_path: Path) -> None:
 
 
 def test_the_text_column_can_be_what_is_left(tmp_path: Path) -> None:
-    assert read(put(tmp_path / "a.csv", "label,v2\nham,hello\n")) == [(b"hello", "ham")]
-    assert read(put(tmp_path / "b.csv", "v1,v2\nham,hello\n"), label="v1") == [(b"hello", "ham")]
+    assert read(put(tmp_path / "a.csv", "label,v2\nham,hello\n"), kind="text") == [(b"hello", "ham")]
+    assert read(put(tmp_path / "b.csv", "v1,v2\nham,hello\n"), label="v1", kind="text") == [(b"hello", "ham")]
 
 
 def test_columns_that_cannot_be_told(tmp_path: Path) -> None:
     path = put(tmp_path / "a.csv", "v1,v2,v3\nham,hello,x\n")
     with pytest.raises(UsageError, match=r"which column of a\.csv is the label.*'v1', 'v2', 'v3'.*--label and --text"):
-        open_source(path)
+        open_source(path, kind="text")
     with pytest.raises(UsageError, match="is the text"):
-        open_source(path, label="v1")
+        open_source(path, label="v1", kind="text")
     with pytest.raises(UsageError, match="has no column 'v4'"):
         open_source(path, label="v1", text="v4")
     assert read(path, label="v1", text="v2") == [(b"hello", "ham")]
@@ -106,7 +106,7 @@ def test_prediction_needs_no_labels(tmp_path: Path) -> None:
 
 def test_bad_records_are_problems(tmp_path: Path) -> None:
     path = put(tmp_path / "a.csv", "label,text,x\nham,hello,1\nspam,a\nspam,a,b,c\n,text,1\nham,,1\nham,last,1\n")
-    found = list(open_source(path).rows())
+    found = list(open_source(path, text="text").rows())
     assert [(row.reason, row.origin.rsplit(":", 1)[1]) for row in found if isinstance(row, Problem)] == [
         ("bad record", "3"),
         ("bad record", "4"),
@@ -179,7 +179,7 @@ def test_time_and_group(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no column 'split'"):
         open_source(path, side="split")
     assert [row.side for row in open_source(path, side="who").rows() if isinstance(row, Row)] == ["x", None, "y"]
-    asked = list(open_source(path, time="date").rows())
+    asked = list(open_source(path, time="date", text="text").rows())
     assert [row.reason for row in asked if isinstance(row, Problem)] == ["bad time"]
     assert [row.group for row in asked if isinstance(row, Row)] == [None, None]
 

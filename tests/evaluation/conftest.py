@@ -24,6 +24,7 @@ class StandInSnapshot:
     table: Any
     contents: list[bytes]
     kind: str = "mail"
+    task: str = "classification"
     digest: str = "sha256:" + "5a" * 32
     manifest: dict[str, Any] = field(
         default_factory=lambda: {
@@ -49,6 +50,9 @@ class StandInModel:
     spam: str
     cutoffs: dict[str, Any] | None
     span: str = HOSTILE
+    task: str = "classification"
+    fields: tuple[Any, ...] = ()
+    conformal: dict[str, Any] | None = None
     digest: str = "sha256:3f9a1c2b7d10" + "ef" * 26
     card: dict[str, Any] = field(
         default_factory=lambda: {
@@ -70,6 +74,9 @@ class StandInModel:
 
     def probabilities(self, raw):
         return raw
+
+    def tree(self):
+        return None
 
     def explain_content(self, content):
         item = SimpleNamespace
@@ -101,6 +108,7 @@ def make(n=1200, labels=("ham", "spam"), noise=1.0, cutoffs=True, spam="spam", s
     table = SimpleNamespace(
         key=np.stack([np.frombuffer(hashlib.sha256(content).digest(), dtype=np.uint8) for content in contents]),
         label=y.astype(np.int32),
+        value=np.zeros(n),
         time=(1_030_000_000 + np.arange(n) * 20_000).astype(np.int64),
         weight=np.ones(n),
         group=np.where(np.arange(n) % 10 == 0, 0, np.arange(n)).astype(np.int64),

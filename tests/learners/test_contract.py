@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lithify.checks import Case, check_learner, learner_checks, make_case
+from lithify.checks import Case, check_learner, learner_checks, make_case, make_table_case
+from lithify.data.params import plain, read
 from lithify.data.state import State
 from lithify.features.mail import Mail, MailParams
 from lithify.features.text import Text, TextParams
+from lithify.learners.ensemble import Ensemble
+from lithify.learners.ensemble_rules import EnsembleParams
 from lithify.learners.linear import Linear
 
 SMALL = {"body_bits": 8, "shape_bits": 8}
@@ -42,6 +45,51 @@ GIVEN = {"steps": 9, "tolerance": 0.0}
     ],
 )
 def test_linear(check) -> None:
+    check()
+
+
+TABLES = {
+    "two labels": make_table_case(2),
+    "three labels": make_table_case(3),
+    "values": make_table_case(0),
+    "numbers alone": make_table_case(2, categories=False),
+    "categories alone": make_table_case(0, numbers=False),
+}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, id=f"{on}-{name}")
+        for on, case in TABLES.items()
+        for name, check in learner_checks(Linear, case, GIVEN)
+    ],
+)
+def test_linear_on_tables(check) -> None:
+    check()
+
+
+BOOSTING = {"learner": "boosting", "members": 2, "rounds": 6, "chunk": 2, "min_rows_leaf": 3}
+ENSEMBLE = {
+    "members": [BOOSTING, {"learner": "linear", "steps": 4}],
+    "candidates": [{**BOOSTING, "leaves": leaves} for leaves in (2, 3, 5, 8)],
+    "rungs": [1, 2],
+    "keep": 1,
+    "folds": 2,
+}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, id=f"{on}-{name}")
+        for on in ("two labels", "three labels", "values")
+        for name, check in learner_checks(
+            Ensemble, TABLES[on], plain(Ensemble.settle(read(EnsembleParams, ENSEMBLE), 96, 5, 0))
+        )
+    ],
+)
+def test_ensemble(check) -> None:
     check()
 
 

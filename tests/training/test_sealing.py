@@ -24,7 +24,7 @@ def rows(labels: int = 2) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draft(labels: tuple[str, ...], spam: str) -> Any:
-    return SimpleNamespace(labels=labels, spam=spam)
+    return SimpleNamespace(task="classification", labels=labels, spam=spam, probabilities=lambda raw: raw)
 
 
 def test_spam_is_the_positive_label_wherever_it_sorts() -> None:

@@ -11,10 +11,19 @@ Each is a list of pairs (name, function), so that pytest shows every promise alo
         check()
 
 :func:`check_learner` and :func:`check_features` run them all. A broken promise raises ``AssertionError`` and says
-which.
+which. :func:`make_table_case` makes a case for learners that read columns.
 """
 
+from lithify.checks.cases import Case, make_case, make_table_case
 from lithify.checks.features import check_features, feature_checks
-from lithify.checks.learners import Case, check_learner, learner_checks, make_case
+from lithify.checks.learners import check_learner, learner_checks
 
-__all__ = ["Case", "check_features", "check_learner", "feature_checks", "learner_checks", "make_case"]
+__all__ = [
+    "Case",
+    "check_features",
+    "check_learner",
+    "feature_checks",
+    "learner_checks",
+    "make_case",
+    "make_table_case",
+]

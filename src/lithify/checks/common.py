@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import canon
-from lithify.data.batches import Block, Blocks, Dense
+from lithify.data.batches import Block, Blocks, Hashed
 from lithify.data.state import State
 from lithify.store import container
 
@@ -23,7 +23,8 @@ def spoiled(state: State) -> list[tuple[State, str]]:
     wrong: list[tuple[State, str]] = [(State({**state.arrays, "extra": np.zeros(3, np.int8)}, state.facts), "one more")]
     for name, array in state.arrays.items():
         others = {key: other for key, other in state.arrays.items() if key != name}
-        wrong.append((State({**others, name: array[:-1]}, state.facts), f"{name} cut short"))
+        if len(array):
+            wrong.append((State({**others, name: array[:-1]}, state.facts), f"{name} cut short"))
         wrong.append((State({**others, name: array[None]}, state.facts), f"{name} of another rank"))
         other = np.float32 if array.dtype != np.float32 else np.int32
         wrong.append((State({**others, name: array.astype(other)}, state.facts), f"{name} of another dtype"))
@@ -50,7 +51,7 @@ def block_digest(blocks: Blocks) -> str:
 
 def arrays(block: Block) -> list[NDArray[Any]]:
     """The arrays of a block."""
-    return [block.values] if isinstance(block, Dense) else [block.start, block.index]
+    return [block.start, block.index] if isinstance(block, Hashed) else [block.values]
 
 
 def frozen_state(state: State) -> State:

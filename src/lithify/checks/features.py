@@ -14,19 +14,19 @@ import numpy as np
 from lithify import numerics
 from lithify.checks.common import HOSTILE, Check, block_digest, demand, digest, refuses, spoiled, through_a_file
 from lithify.data import params as parameters
-from lithify.data.batches import Dense, Hashed
+from lithify.data.batches import Codes, Dense, Hashed
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
 from lithify.training.stages import take
 
 
-def check_features(features: Features, contents: Sequence[bytes]) -> None:
+def check_features(features: Features, contents: Sequence[bytes], hostile: Sequence[bytes] = HOSTILE) -> None:
     """Runs :func:`feature_checks`."""
-    for _, check in feature_checks(features, contents):
+    for _, check in feature_checks(features, contents, hostile):
         check()
 
 
-def feature_checks(features: Features, contents: Sequence[bytes]) -> list[Check]:
+def feature_checks(features: Features, contents: Sequence[bytes], hostile: Sequence[bytes] = HOSTILE) -> list[Check]:
     """Every promise of features.
 
     Parameters
@@ -34,14 +34,17 @@ def feature_checks(features: Features, contents: Sequence[bytes]) -> list[Check]
     features : Features
     contents : sequence of bytes
         A few dozen rows of the kind they read.
+    hostile : sequence of bytes
+        Rows that come up in the wild. Where not all bytes are a row, as with tables, those that are.
     """
-    rows = [*contents, *HOSTILE]
+    rows = [*contents, *hostile]
     promises = (
         _features_are_strict,
         _fitting_ignores_batches,
         _a_row_alone_equals_the_row_in_a_batch,
         _a_fresh_process_gives_the_same_bits,
         _buckets_are_distinct_and_in_range,
+        _columns_name_the_features,
         _spans_cover_the_features,
         _feature_state_is_audited,
     )
@@ -71,7 +74,7 @@ def _a_row_alone_equals_the_row_in_a_batch(features: Features, rows: Sequence[by
 
 def _a_fresh_process_gives_the_same_bits(features: Features, rows: Sequence[bytes]) -> None:
     """Without numba, and with another seed of Python's hashes: plain kernels and compiled ones agree to the bit."""
-    few = [row[:4000] for row in rows[:4]] + list(HOSTILE)
+    few = [row[:4000] for row in rows[:4]] + list(rows[-len(HOSTILE) :])
     kind = type(features)
     job = {
         "module": kind.__module__,
@@ -108,12 +111,34 @@ def _buckets_are_distinct_and_in_range(features: Features, rows: Sequence[bytes]
     for block in features.transform(features.fit([list(rows)]), list(rows)).values():
         demand(len(block) == len(rows), "a block has every row")
         if isinstance(block, Dense):
-            demand(bool(np.isfinite(block.values).all()), "numbers are finite")
+            demand(not np.isinf(block.values).any(), "numbers are finite or missing")
+            continue
+        if isinstance(block, Codes):
+            sizes = np.array(block.sizes)
+            demand(
+                block.values.dtype == np.int32 and len(sizes) == block.values.shape[1], "codes are int32, with sizes"
+            )
+            demand(bool(((block.values >= 0) & (block.values < sizes)).all()), "codes are in range")
             continue
         demand(int(block.index.max(initial=0)) < block.buckets, "buckets are in range")
         for row in range(len(block)):
             index = block.index[block.start[row] : block.start[row + 1]]
             demand(len(np.unique(index)) == len(index), "the buckets of a row are distinct")
+
+
+def _columns_name_the_features(features: Features, rows: Sequence[bytes]) -> None:
+    """Every column of a block that is not hashed has a name of its own."""
+    fitted = features.fit([list(rows)])
+    columns = features.columns(fitted)
+    names = [(column.block, column.name) for column in columns]
+    demand(len(set(names)) == len(names), "no two columns of a block have one name")
+    for name, block in features.transform(fitted, list(rows)).items():
+        own = [column for column in columns if column.block == name]
+        width = 0 if isinstance(block, Hashed) else block.values.shape[1]
+        demand(len(own) == width, f"the columns of {name} are named")
+        if isinstance(block, Codes):
+            sizes = tuple(2 + len(column.values) for column in own)
+            demand(sizes == block.sizes, "the values of a category are those its codes stand for")
 
 
 def _spans_cover_the_features(features: Features, rows: Sequence[bytes]) -> None:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithify import canon, numerics
+from lithify.checks.cases import Case
 from lithify.checks.common import (
-    HOSTILE,
     Check,
-    arrays,
     demand,
     digest,
     frozen_state,
@@ -27,42 +26,9 @@ from lithify.data import params as parameters
 from lithify.data.batches import TrainingData
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
-from lithify.features.base import Features
 from lithify.learners.base import Learner
 from lithify.training.executor import Threads, never
 from lithify.training.stages import take
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a learner is tried on: rows as blocks, with the features that made them."""
-
-    data: TrainingData
-    features: Features
-    fitted: State
-
-
-def make_case(features: Features, contents: Sequence[bytes], codes: Sequence[int], grains: int = 8) -> Case:
-    """A case from contents and the codes of their labels; every code from 0 upwards must occur.
-
-    >>> from lithify.features.text import Text, TextParams
-    >>> case = make_case(Text(TextParams(body_bits=8)), [b"good", b"bad"] * 8, [0, 1] * 8)
-    >>> case.data.classes, len(case.data.train)
-    (2, 16)
-    """
-    fitted = features.fit([list(contents)])
-    rows = len(contents)
-    data = TrainingData(
-        blocks=features.transform(fitted, list(contents)),
-        target=np.asarray(codes, dtype=np.int32),
-        weight=np.ones(rows),
-        train=np.arange(rows),
-        stop=np.zeros(0, dtype=np.int64),
-        classes=int(max(codes)) + 1,
-        seed=0,
-        grains=grains,
-    )
-    return Case(_frozen(data), features, fitted)
 
 
 def check_learner(kind: type[Learner], case: Case, given: Mapping[str, Any] | None = None) -> None:
@@ -100,6 +66,8 @@ def learner_checks(kind: type[Learner], case: Case, given: Mapping[str, Any] | N
         _predictions_are_finite,
         _one_row_equals_the_batch,
         _contributions_add_up,
+        _held_out_rows_are_scored,
+        _importances_are_shares,
     )
     return [(promise.__name__.lstrip("_"), functools.partial(promise, subject)) for promise in promises]
 
@@ -133,6 +101,9 @@ class _Subject:
 def _parameters_are_strict(subject: _Subject) -> None:
     schema = subject.kind.Params
     names = [field.name for field in fields(schema)]
+    settled = subject.kind.settle(subject.params, 1000, 10, 2)
+    demand(subject.kind.settle(settled, 10, 2, 0) == settled, "what is settled stays so")
+    demand(parameters.read(schema, parameters.plain(settled)) == settled, "what is settled can be read back")
     parameters.read(schema, {})
     demand(schema.__dataclass_params__.frozen, "Params is a frozen dataclass")  # type: ignore[attr-defined]
     refuses(parameters.Misfit, "an unknown parameter", parameters.read, schema, {"no_such_parameter": 1})
@@ -162,8 +133,8 @@ def _grain_is_pure(subject: _Subject) -> None:
         again = [learner.grain(state, data, step, grain) for grain in reversed(range(data.grains))]
         demand(all(map(_same, partials, reversed(again))), "a grain depends on its arguments alone")
         demand(digest(state) == before, "a grain leaves the state as it is")
-        forms = {tuple((n, a.dtype.str, a.shape) for n, a in sorted(partial.items())) for partial in partials}
-        demand(len(forms) == 1, "partials of one step have the same names, dtypes and shapes")
+        forms = {(name, array.dtype.str, array.shape) for partial in partials for name, array in partial.items()}
+        demand(len(forms) == len({name for name, *_ in forms}), "grains that give a name give one dtype and shape")
         shared = any(np.shares_memory(a, b) for a in partials[0].values() for b in partials[-1].values())
         demand(data.grains == 1 or not shared, "every grain has a buffer of its own")
 
@@ -250,11 +221,10 @@ def _models_are_audited(subject: _Subject) -> None:
 
 def _predictions_are_finite(subject: _Subject) -> None:
     learner, data = subject.fresh()
-    hostile = subject.case.features.transform(subject.case.fitted, list(HOSTILE))
-    for blocks in (data.blocks, hostile):
+    for blocks in (data.blocks, subject.case.hostile):
         raw = learner.predict(subject.finished, blocks)
         rows = len(next(iter(blocks.values())))
-        demand(raw.shape == (rows, data.classes) and raw.dtype == np.float64, "raw scores are (n, classes) float64")
+        demand(raw.shape == (rows, data.outputs) and raw.dtype == np.float64, "raw scores are (n, outputs) float64")
         demand(bool(np.isfinite(raw).all()), "raw scores are finite")
 
 
@@ -272,7 +242,7 @@ def _contributions_add_up(subject: _Subject) -> None:
     for row in some(len(data.train)):
         one = take(data.blocks, np.array([row]))
         raw = learner.predict(subject.finished, one)[0]
-        for column in range(data.classes):
+        for column in range(data.outputs):
             shares, base = learner.contributions(subject.finished, one, column)
             demand(shares.keys() == one.keys(), "there are contributions for every block")
             total = base + sum(float(share.sum()) for share in shares.values())
@@ -281,15 +251,29 @@ def _contributions_add_up(subject: _Subject) -> None:
             demand(abs(total - score) <= 1e-9 * max(1.0, abs(score)), "contributions add up to the score")
 
 
+def _held_out_rows_are_scored(subject: _Subject) -> None:
+    learner, data = subject.fresh()
+    held = learner.held_out(through_a_file(subject.finished), data)
+    if held is None:
+        return
+    fits = held.shape == (len(data.train), data.outputs) and held.dtype == np.float64
+    demand(fits and bool(np.isfinite(held).all()), "there is a finite score for every training row, in their order")
+    demand(data.classes != 2 or not held[:, 0].any(), "of two labels the scores are (0, s)")
+    rows = data.train[::-1]
+    again = learner.held_out(subject.finished, replace(data, train=rows))
+    demand(again is not None and again[::-1].tobytes() == held.tobytes(), "held-out scores go with their rows")
+
+
+def _importances_are_shares(subject: _Subject) -> None:
+    learner, _ = subject.fresh()
+    features, fitted = subject.case.features, subject.case.fitted
+    found = learner.importances(subject.finished, features, fitted)
+    if found is None:
+        return
+    demand(found.shape == (len(features.columns(fitted)),), "there is an importance for every column")
+    demand(bool((found >= 0.0).all()), "importances are not negative")
+    demand(abs(float(found.sum()) - 1.0) < 1e-9 or not found.any(), "importances are shares of the whole")
+
+
 def _same(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) -> bool:
     return left.keys() == right.keys() and all(left[name].tobytes() == right[name].tobytes() for name in left)
-
-
-def _frozen(data: TrainingData) -> TrainingData:
-    """The same data, whose arrays refuse to be written."""
-    columns: list[NDArray[Any]] = [data.target, data.weight, data.train, data.stop]
-    for block in data.blocks.values():
-        columns += arrays(block)
-    for column in columns:
-        column.flags.writeable = False
-    return data

@@ -10,6 +10,7 @@ from lithify.cli.kernels import tell_compiling
 from lithify.cli.output import Terminal, command_line, count, moment, plain, short
 from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
+from lithify.parsing import field_kinds
 from lithify.progress import Update
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ def snapshot(
     text: o.Text = None,
     time: o.Time = None,
     group: o.Group = None,
+    weight: o.Weight = None,
+    field: o.Fields = None,
+    task: o.Task = None,
+    query: o.Query = None,
+    sheet: o.Sheet = None,
     kind: o.Kind = None,
     name: o.Name = None,
     parent: o.Parent = None,
@@ -37,14 +43,16 @@ def snapshot(
     """Freeze data into a snapshot: split, named by its content.
 
     DATA is a maildir, an mbox, a folder with one sub-folder per label, files with an index, a tar or zip of any of
-    these, or a CSV, TSV or JSON lines file. Your files are only read.
+    these; or a table: a CSV, TSV, JSON lines, Parquet, Arrow or Excel file, a folder of such files with the same
+    columns, or an SQLite database. Your files are only read.
 
     Example: lithify snapshot mail/ --name inbox
     """
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    asked = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
+    asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
+    asked |= {"weight": weight, "fields": field_kinds(field), "task": task, "query": query, "sheet": sheet}
     tell_compiling(terminal)
     with Progress(quiet=quiet, width=terminal.width) as report:
         made = api.snapshot(

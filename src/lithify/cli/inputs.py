@@ -88,11 +88,11 @@ class Inputs:
 
     def _kind(self, item: str, source: Source) -> str | None:
         """What a table or a small file would be by itself; None where it costs too much to know."""
-        from lithify.data.columns import TableSource
+        from lithify.data.columns import TextTableSource
         from lithify.data.open import open_source
 
         path = Path(item).expanduser()
-        if item != "-" and path.is_file() and (isinstance(source, TableSource) or path.stat().st_size <= SMALL):
+        if item != "-" and path.is_file() and (isinstance(source, TextTableSource) or path.stat().st_size <= SMALL):
             with contextlib.suppress(LithifyError):
                 return open_source(item, text=self._text, labelled=False).kind
         return None

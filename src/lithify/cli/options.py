@@ -18,7 +18,11 @@ Quiet = Annotated[bool, Option("--quiet -q", help="Show no progress and no remar
 
 Label = Annotated[
     str | None,
-    Option("--label", metavar="F", help="Column with the labels; for mail without labels, the label of all of it."),
+    Option(
+        "--label",
+        metavar="F",
+        help="Column with the labels or the values to predict; for mail without labels, the label of all of it.",
+    ),
 ]
 Text = Annotated[str | None, Option("--text", metavar="F", help="Column with the text or the message.")]
 Time = Annotated[str | None, Option("--time", metavar="F", help="Column with the time.")]
@@ -26,7 +30,24 @@ Group = Annotated[
     str | None,
     Option("--group", metavar="F", help="Column or header field: rows with equal values stay on one side."),
 ]
-Kind = Annotated[str | None, Option("--kind", metavar="mail|text", help="What the rows are, if it cannot be seen.")]
+Weight = Annotated[str | None, Option("--weight", metavar="F", help="Column with the weight of each row in training.")]
+Fields = Annotated[
+    list[str] | None,
+    Option(
+        "--field",
+        metavar="F=KIND",
+        help="Kind of a column: number, category, boolean, time, text or identifier; may be repeated.",
+    ),
+]
+Task = Annotated[
+    str | None,
+    Option("--task", metavar="TASK", help="classification or regression; told by the label if not given."),
+]
+Query = Annotated[str | None, Option("--query", metavar="SQL", help="Which rows of an SQLite database.")]
+Sheet = Annotated[str | None, Option("--sheet", metavar="S", help="Which sheet of a workbook, or table of a database.")]
+Kind = Annotated[
+    str | None, Option("--kind", metavar="KIND", help="What the rows are, if it cannot be seen: mail, text or table.")
+]
 Name = Annotated[str | None, Option("--name", metavar="N", help="A name for the snapshot.")]
 Parent = Annotated[
     str | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
 from lithify.cli.data import describe
@@ -57,6 +57,11 @@ def train(
     text: o.Text = None,
     time: o.Time = None,
     group: o.Group = None,
+    weight: o.Weight = None,
+    field: o.Fields = None,
+    task: o.Task = None,
+    query: o.Query = None,
+    sheet: o.Sheet = None,
     kind: o.Kind = None,
     name: o.Name = None,
     parent: o.Parent = None,
@@ -91,7 +96,8 @@ def train(
         called = next(iter(opened.catalog.names_of(outcome.snapshot)), short(outcome.snapshot))
     else:
         assert data is not None
-        asked = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
+        asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
+        asked |= {"weight": weight, "fields": parsing.field_kinds(field), "task": task, "query": query, "sheet": sheet}
         made = {"name": name, "parent": parent, "split": None if split == "auto" else split, "strict": strict}
         with report:
             snap = api.find_or_make(opened, data, report=report, **asked, **made)

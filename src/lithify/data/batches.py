@@ -33,15 +33,35 @@ class Hashed:
 
 @dataclass(frozen=True)
 class Dense:
-    """A block of numbers, ``values`` (n, width) float32."""
+    """A block of numbers: ``values`` (n, width) float32 or float64, NaN where there is none."""
 
-    values: NDArray[np.float32]
+    values: NDArray[np.floating]
 
     def __len__(self) -> int:
         return len(self.values)
 
 
-Block = Hashed | Dense
+@dataclass(frozen=True)
+class Codes:
+    """A block of categories.
+
+    Attributes
+    ----------
+    values : (n, width) int32
+        Codes in [0, sizes[j]): 0 for a missing cell, 1 for a value that is rare or was never seen, 2 and more for the
+        values that the features know.
+    sizes : tuple of int
+        How many codes each column has.
+    """
+
+    values: NDArray[np.int32]
+    sizes: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+Block = Hashed | Dense | Codes
 Blocks = Mapping[str, Block]
 
 
@@ -53,15 +73,17 @@ class TrainingData:
     ----------
     blocks : mapping of str to Block
         All of n rows: training rows and the rows that may stop training early.
-    target : (n,) int32
-        Codes of the labels.
+    target : (n,) int32 or float64
+        Codes of the labels; in regression the values.
     weight : (n,) float64
     train : (m,) int64
         Row numbers to learn from.
     stop : (k,) int64
         Row numbers to judge early stopping by; may be empty.
     classes : int
-        How many labels there are.
+        How many labels there are; 0 in regression.
+    group : (n,) int64
+        Equal for rows that must stay together when training rows are parted into folds.
     seed : int
         Of all randomness.
     grains : int
@@ -71,14 +93,20 @@ class TrainingData:
     """
 
     blocks: Blocks
-    target: NDArray[np.int32]
+    target: NDArray[np.int32] | NDArray[np.float64]
     weight: NDArray[np.float64]
     train: NDArray[np.int64]
     stop: NDArray[np.int64]
     classes: int
+    group: NDArray[np.int64]
     seed: int
     grains: int
     scratch: Path | None = None
+
+    @property
+    def outputs(self) -> int:
+        """Columns of an array of raw scores: one for each label, one in regression."""
+        return max(1, self.classes)
 
     def only(self, train: NDArray[np.int64]) -> TrainingData:
         """The same data with other training rows and none to stop by: one fold."""

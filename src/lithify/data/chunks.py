@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -26,11 +27,11 @@ from lithify.media import mime
 from lithify.progress import Reporter, Update
 from lithify.store import blobs
 
-CHUNK_ROWS = 4096
-CHUNK_BYTES = 16 << 20
+CHUNK_ROWS = {"mail": 4096, "text": 4096, "table": 1 << 17}
+CHUNK_BYTES = {"mail": 16 << 20, "text": 16 << 20, "table": 64 << 20}
 MIN_WORDS = 3
 """Words of a message's text below which near-duplicates are judged by all of its content."""
-REVISION = 2
+REVISION = 3
 """Changes with the layout of a chunk file, so that an older one is not taken for a new one."""
 
 
@@ -40,6 +41,8 @@ class Chunks:
 
     Attributes
     ----------
+    kind : str
+        What the rows are.
     files : list of Path
         Arrow IPC files, each sorted by key.
     problems : list of Problem
@@ -48,6 +51,7 @@ class Chunks:
     content_bytes : int
     """
 
+    kind: str
     files: list[Path]
     problems: list[Problem]
     rows: int
@@ -71,10 +75,11 @@ def collect(source: Source, folder: Path, report: Reporter) -> Chunks:
     if skipped:
         report(Update("reading", skipped, note=f"Going on after what was read before: {skipped:,}."))
     entries = list(done)
-    for number, batch in enumerate(_batches(origin), start=len(done)):
-        entries.append(_write(folder, number, batch, source.kind))
+    for number, batch in enumerate(_batches(origin, source.kind), start=len(done)):
+        entries.append(_write(folder, number, batch, source))
         report(Update("reading", sum(entry["seen"] for entry in entries)))
     return Chunks(
+        kind=source.kind,
         files=[folder / entry["file"] for entry in entries],
         problems=[_problem(item) for entry in entries for item in entry["problems"]],
         rows=sum(entry["rows"] for entry in entries),
@@ -95,28 +100,28 @@ def _finished(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def _batches(rows: Iterator[Row | Problem]) -> Iterator[list[Row | Problem]]:
+def _batches(rows: Iterator[Row | Problem], kind: str) -> Iterator[list[Row | Problem]]:
     batch: list[Row | Problem] = []
     size = 0
     for row in rows:
         batch.append(row)
         size += len(row.content) if isinstance(row, Row) else 0
-        if len(batch) >= CHUNK_ROWS or size >= CHUNK_BYTES:
+        if len(batch) >= CHUNK_ROWS[kind] or size >= CHUNK_BYTES[kind]:
             yield batch
             batch, size = [], 0
     if batch:
         yield batch
 
 
-def _write(folder: Path, number: int, batch: list[Row | Problem], kind: str) -> dict[str, Any]:
+def _write(folder: Path, number: int, batch: list[Row | Problem], source: Source) -> dict[str, Any]:
     """Writes one chunk and then its entry, which makes the chunk count."""
-    checked = [_checked(item) for item in batch]
+    checked = [_checked(item, source) for item in batch]
     problems = [item for item in checked if isinstance(item, Problem)]
     rows = sorted(((row.key, row) for row in checked if isinstance(row, Row)), key=lambda pair: pair[0])
     file = folder / f"{number:06d}.arrow"
     entry = {
         "file": file.name,
-        "digest": blobs.write_atomic(file, [memoryview(ipc_buffer(_table(rows, kind)))]),
+        "digest": blobs.write_atomic(file, [memoryview(ipc_buffer(_table(rows, source.kind)))]),
         "seen": len(batch),
         "rows": len(rows),
         "truncated": sum(row.truncated for _, row in rows),
@@ -127,14 +132,16 @@ def _write(folder: Path, number: int, batch: list[Row | Problem], kind: str) -> 
     return entry
 
 
-def _checked(item: Row | Problem) -> Row | Problem:
+def _checked(item: Row | Problem, source: Source) -> Row | Problem:
     if isinstance(item, Problem):
         return item
-    if not item.content.strip():
+    if source.kind != "table" and not item.content.strip():
         return Problem(item.origin, "empty", key=item.key)
-    if item.label is None or not item.label.strip():
-        return Problem(item.origin, "no label", key=item.key)
-    return item
+    if source.task == "regression":
+        labelled = item.value is not None and math.isfinite(item.value)
+    else:
+        labelled = item.label is not None and bool(item.label.strip())
+    return item if labelled else Problem(item.origin, "no label", key=item.key)
 
 
 def _table(rows: list[tuple[bytes, Row]], kind: str) -> Any:
@@ -142,15 +149,19 @@ def _table(rows: list[tuple[bytes, Row]], kind: str) -> Any:
     import pyarrow as pa
 
     keys = np.frombuffer(b"".join(key for key, _ in rows), dtype=np.uint8).reshape(len(rows), 32)
-    signatures = np.empty((len(rows), duplicates.BINS), dtype=np.uint16)
-    for i, (_, row) in enumerate(rows):
-        signatures[i] = duplicates.signature(shown_text(row.content, kind))
+    if kind == "table":
+        signatures = np.ascontiguousarray(keys[:, :8]).view(np.uint16)
+    else:
+        signatures = np.empty((len(rows), duplicates.BINS), dtype=np.uint16)
+        for i, (_, row) in enumerate(rows):
+            signatures[i] = duplicates.signature(shown_text(row.content, kind))
     times = [split.TIME_MISSING if row.time is None else row.time for _, row in rows]
     return pa.table(
         {
             "key": fixed_binary(keys),
             "content": pa.array([row.content for _, row in rows], type=pa.large_binary()),
             "label": pa.array([_printable(row.label or "") for _, row in rows], type=pa.string()),
+            "value": pa.array([row.value or 0.0 for _, row in rows], type=pa.float64()),
             "time": pa.array(times, type=pa.int64()),
             "weight": pa.array([row.weight for _, row in rows], type=pa.float64()),
             "field_group": pa.array([_group_code(row.group) for _, row in rows], type=pa.uint64()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -12,7 +12,7 @@ from typing import Final, Literal
 from lithify.data import records
 from lithify.data.files import Member, Members
 from lithify.data.mail import looks_like_mail, mail_row
-from lithify.data.schema import Problem, Row
+from lithify.data.schema import FieldKind, Problem, Row, Task
 from lithify.data.source import Source
 from lithify.data.text import text_row
 from lithify.errors import UsageError
@@ -36,6 +36,11 @@ LABEL_NAMES: Final = (
 _WORDS: Final = 4
 """A first line with more words in it is a row, not the names of columns."""
 TIME_NAMES: Final = ("time", "date", "timestamp", "datetime")
+ASIDE_NAMES: Final = (
+    *TIME_NAMES, "id", "key", "index", "uid", "uuid", "guid", "row", "row_id", "message_id", "message-id", "msgid",
+    "group", "side", "split",
+)  # fmt: skip
+"""Columns that may stand beside a text without making its table anything but texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,10 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The columns a caller named; None where they are to be found by their names."""
+    """What a caller said of a table; None where it is to be found out.
+
+    ``weight``, ``kinds`` (name and kind of fields), ``task``, ``query`` and ``sheet`` are for tables of fields alone.
+    """
 
     label: str | None = None
     text: str | None = None
@@ -61,6 +69,39 @@ class Asked:
     group: str | None = None
     side: str | None = None
     labelled: bool = True
+    weight: str | None = None
+    kinds: tuple[tuple[str, FieldKind], ...] = ()
+    task: Task | None = None
+    query: str | None = None
+    sheet: str | None = None
+
+    @property
+    def table(self) -> str | None:
+        """The name of an option that only means something for a table of fields; None when none was given."""
+        options = {
+            "weight": self.weight, "field": self.kinds, "task": self.task, "query": self.query, "sheet": self.sheet
+        }  # fmt: skip
+        return next((name for name, value in options.items() if value), None)
+
+
+def is_text(columns: Sequence[str], asked: Asked, kind: str | None = None) -> bool:
+    """Whether a table is one of texts (or mails) with labels, rather than one of fields.
+
+    It is when that is asked for, by the kind ``text`` or ``mail`` or by naming the column with the text. It is too when
+    of its columns, once those are set aside that are asked for as label, time, group or side, and those that by their
+    names are a label (:data:`LABEL_NAMES`), a time, a group, a side or an identifier (:data:`ASIDE_NAMES`), just one is
+    left and bears a plain name of texts (:data:`TEXT_NAMES`). Every other table is one of fields.
+
+    >>> [is_text(names, Asked()) for names in (("id", "text", "label"), ("text", "age", "label"), ("label", "v2"))]
+    [True, False, False]
+    """
+    if asked.text is not None or kind in ("text", "mail"):
+        return True
+    if kind is not None or asked.table is not None:
+        return False
+    taken = {asked.label or named(columns, LABEL_NAMES), asked.time, asked.group, asked.side}
+    rest = [name for name in columns if name not in taken and name.strip().casefold() not in ("", *ASIDE_NAMES)]
+    return len(rest) == 1 and rest[0].strip().casefold() in TEXT_NAMES
 
 
 def named(columns: Iterable[str], names: Iterable[str]) -> str | None:
@@ -113,7 +154,7 @@ def _missing(message: str, option: str, columns: tuple[str, ...]) -> UsageError:
     )
 
 
-class TableSource(Source):
+class TextTableSource(Source):
     """One or several tables (CSV, TSV, JSON lines) of texts or mails; in order, in constant memory."""
 
     def __init__(

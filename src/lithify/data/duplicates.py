@@ -55,7 +55,7 @@ def groups(signatures: NDArray[np.uint16], *together: NDArray[np.uint64]) -> NDA
 
     Parameters
     ----------
-    signatures : (n, 128) uint16
+    signatures : (n, 128) uint16, or (n, 4) where only equal ones are joined, as for rows of a table
     together : (n,) uint64, any number of them
         Rows with the same code other than 0 are joined whatever their signatures.
 
@@ -73,10 +73,10 @@ def groups(signatures: NDArray[np.uint16], *together: NDArray[np.uint64]) -> NDA
     n = len(signatures)
     parent = np.arange(n, dtype=np.int64)
     kernels = _kernels()
-    limit = int(np.ceil(THRESHOLD * BINS))
+    limit = int(np.ceil(THRESHOLD * signatures.shape[1]))
     signatures = np.ascontiguousarray(signatures)
-    bands = signatures.view(np.uint64).reshape(n, BANDS)
-    for band in range(BANDS):
+    bands = signatures.view(np.uint64)
+    for band in range(bands.shape[1]):
         code = np.ascontiguousarray(bands[:, band])
         kernels.join(signatures, code, np.argsort(code, kind="stable"), limit, parent)
     for code in together:

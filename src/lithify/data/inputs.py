@@ -1,15 +1,55 @@
-"""One thing to score: from a path, bytes or text to the canonical content a model was trained on."""
+"""Things to score: from paths, bytes, texts and frames to the canonical contents a model was trained on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from lithify.data import text
 from lithify.data.mail import RAW_LIMIT
+from lithify.data.schema import Field
 from lithify.data.streams import open_regular, shown
 from lithify.errors import NotFound, UnknownSource
 from lithify.media import mime
+
+
+def read_inputs(
+    inputs: Any, kind: Literal["mail", "text", "table"], fields: Sequence[Field] = ()
+) -> tuple[list[str], list[bytes]]:
+    """Names and canonical contents of one input or of several.
+
+    Parameters
+    ----------
+    inputs
+        For mail and text: what :func:`read_input` takes, or a sequence of it. For a table: a mapping from field to cell
+        or a sequence of them; a frame, columns, or the path of a file of rows.
+    kind : "mail", "text" or "table"
+    fields : sequence of Field
+        The input fields of a table, sorted by name.
+    """
+    if kind != "table":
+        several = [inputs] if isinstance(inputs, (str, bytes, Path)) else list(inputs)
+        names = [item if isinstance(item, str) else str(item) if isinstance(item, Path) else "" for item in several]
+        return names, [read_input(item, kind) for item in several]
+    from lithify.data.cells import encode_row
+    from lithify.data.tabular import tables_to_score
+
+    if isinstance(inputs, Mapping) and not any(_is_column(cell) for cell in inputs.values()):
+        return [""], [encode_row(fields, inputs)[0]]
+    if isinstance(inputs, (list, tuple)) and all(isinstance(item, Mapping) for item in inputs):
+        return [""] * len(inputs), [encode_row(fields, item)[0] for item in inputs]
+    names, contents = [], []
+    for found, some, _ in tables_to_score(inputs, fields):
+        names += found
+        contents += some
+    return names, contents
+
+
+def _is_column(cell: object) -> bool:
+    return isinstance(cell, (Sequence, np.ndarray)) and not isinstance(cell, (str, bytes))
 
 
 def read_input(item: str | bytes | Path, kind: Literal["mail", "text"]) -> bytes:

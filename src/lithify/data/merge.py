@@ -17,6 +17,7 @@ from lithify.data.snapshot import Snapshot
 from lithify.data.table import (
     RowTable,
     concatenate,
+    copy_key,
     empty,
     from_fixed_binary,
     key_order,
@@ -24,6 +25,10 @@ from lithify.data.table import (
     locate,
     read_ipc,
 )
+
+MOST_COPIES = 0.2
+"""Share of rows of a table that repeat others above which that says nothing: the rows have few fields, so they are not
+kept together by a split."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,10 @@ class Rows:
 
 
 def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
-    """Unique rows of all chunks.
+    """Rows of all chunks, each key once.
+
+    Equal rows of mail or text are one row, and are quarantined where their labels differ. Equal rows of a table are as
+    many rows, with keys of their own.
 
     Returns
     -------
@@ -72,6 +80,9 @@ def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
     words = key_words(facts["key"])[order]
     first = np.ones(len(order), dtype=bool)
     first[1:] = (words[1:] != words[:-1]).any(axis=1)
+    del words
+    if chunks.kind == "table":
+        return with_labels(_counted(facts, order, first, chunks), labels), 0, []
     run = np.cumsum(first) - 1
     label = facts["label"][order]
     torn = np.zeros(run[-1] + 1, dtype=bool)
@@ -84,22 +95,42 @@ def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
     return with_labels(rows, labels), len(order) - len(problems) - len(kept), problems
 
 
+def _counted(
+    facts: dict[str, NDArray[Any]], order: NDArray[np.int64], first: NDArray[np.bool_], chunks: Chunks
+) -> Rows:
+    """Every row, those with equal inputs numbered by what they carry; joined into groups unless they are the rule."""
+    start = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
+    facts["copy"] = np.empty(len(order), dtype=np.uint32)
+    facts["copy"][order] = np.arange(len(order)) - start
+    later = np.flatnonzero(facts["copy"])
+    for row, copy in zip(later.tolist(), facts["copy"][later].tolist(), strict=True):
+        facts["key"][row] = np.frombuffer(copy_key(facts["key"][row].tobytes(), copy), dtype=np.uint8)
+    rows = _rows(facts, chunks)
+    if len(later) > MOST_COPIES * len(order):
+        own = np.ascontiguousarray(rows.table.key[:, :8]).view(np.uint16)
+        rows = replace(rows, table=replace(rows.table, signature=own))
+    return rows.take(key_order(rows.table.key))
+
+
 def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]:
-    """What all chunks say of their rows but content and signature, with codes into labels as they come."""
+    """What all chunks say of their rows but content and signature, with codes into the sorted labels."""
     import pyarrow as pa
 
-    names = ("key", "label", "time", "weight", "field_group", "given", "origin")
+    names = ("key", "label", "value", "time", "weight", "field_group", "given", "origin")
     tables = [_columns(file, names) for file in chunks.files]
     if not tables:
         return {"label": np.zeros(0, dtype=np.int32)}, (), None
     facts = pa.concat_tables(tables)
     label = facts.column("label").combine_chunks().dictionary_encode()
-    columns = {name: facts.column(name).to_numpy() for name in ("time", "weight", "field_group", "given")}
+    columns = {name: facts.column(name).to_numpy() for name in ("value", "time", "weight", "field_group", "given")}
     columns["key"] = from_fixed_binary(facts.column("key"), 32, np.uint8)
-    columns["label"] = label.indices.to_numpy().astype(np.int32)
+    labels = label.dictionary.to_pylist()
+    place = np.empty(len(labels), dtype=np.int32)
+    place[sorted(range(len(labels)), key=labels.__getitem__)] = np.arange(len(labels))
+    columns["label"] = place[label.indices.to_numpy()]
     columns["shard"] = np.repeat(-1 - np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
     columns["position"] = np.concatenate([np.arange(len(table), dtype=np.int32) for table in tables])
-    return columns, label.dictionary.to_pylist(), facts.column("origin")
+    return columns, sorted(labels), facts.column("origin")
 
 
 def _columns(file: Path, names: Sequence[str]) -> Any:
@@ -112,7 +143,7 @@ def _columns(file: Path, names: Sequence[str]) -> Any:
 
 def _order(facts: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
     """By key; copies by what they carry, never by where they were found, known times first."""
-    carried = [facts[name] for name in ("weight", "given", "field_group", "time")]
+    carried = [facts[name] for name in ("weight", "given", "field_group", "time", "value")]
     return np.lexsort((*carried, facts["time"] == split.TIME_MISSING, facts["label"], *key_words(facts["key"]).T[::-1]))
 
 
@@ -124,19 +155,24 @@ def _rows(facts: dict[str, NDArray[Any]], chunks: Chunks) -> Rows:
         side=np.full(n, split.UNDECIDED, dtype=np.uint8),
         generation=np.zeros(n, dtype=np.uint16),
         signature=_signatures(chunks, facts["shard"], facts["position"]),
-        **facts,
+        **{"copy": np.zeros(n, dtype=np.uint32), **facts},
     )
     return Rows(table, (), given)
 
 
 def _signatures(chunks: Chunks, shard: NDArray[np.int32], position: NDArray[np.int32]) -> NDArray[np.uint16]:
     """The largest column, gathered chunk by chunk so that it lies in memory once."""
-    signatures = np.empty((len(shard), duplicates.BINS), dtype=np.uint16)
+    signatures: NDArray[np.uint16] | None = None
+    order = np.argsort(-1 - shard, kind="stable")
+    edges = np.searchsorted(-1 - shard[order], np.arange(len(chunks.files) + 1))
     for number, file in enumerate(chunks.files):
-        rows = np.flatnonzero(shard == -1 - number)
-        column = from_fixed_binary(_columns(file, ["signature"]).column(0), duplicates.BINS, np.uint16)
-        signatures[rows] = column[position[rows]]
-    return signatures
+        rows = order[edges[number] : edges[number + 1]]
+        column = _columns(file, ["signature"]).column(0)
+        width = column.type.byte_width // 2
+        if signatures is None:
+            signatures = np.empty((len(shard), width), dtype=np.uint16)
+        signatures[rows] = from_fixed_binary(column, width, np.uint16)[position[rows]]
+    return np.empty((0, duplicates.BINS), dtype=np.uint16) if signatures is None else signatures
 
 
 def join(new: Rows, parent: Snapshot) -> tuple[Rows, int]:
@@ -170,9 +206,9 @@ def _codes(labels: Sequence[str], among: Sequence[str]) -> NDArray[np.int32]:
 
 def with_labels(rows: Rows, labels: Sequence[str]) -> Rows:
     """The rows with their codes, positions in ``labels``, turned into positions in the sorted labels that occur."""
-    used = sorted(labels[code] for code in np.unique(rows.table.label))
+    used = sorted(labels[code] for code in np.unique(rows.table.label) if labels[code])  # none in regression
     place = {label: number for number, label in enumerate(used)}
-    code = np.array([place.get(label, -1) for label in labels], dtype=np.int32)
+    code = np.array([place.get(label, 0) for label in labels], dtype=np.int32)
     label = code[rows.table.label] if len(labels) else rows.table.label
     return Rows(replace(rows.table, label=label), tuple(used), rows.given)
 

@@ -45,9 +45,9 @@ class Misfit(ValueError):
 def read(schema: type[T], values: Mapping[str, Any]) -> T:
     """An instance of a dataclass from plain values; keys left out take their defaults.
 
-    Fields may be ``bool``, ``int``, ``float``, ``str``, ``Literal``, ``tuple[X, ...]``, ``Mapping``, one of these or
-    None, and ``Annotated`` with the bounds of ``annotated_types``. A whole number is good for a ``float``; nothing else
-    is converted. Numbers are finite and at most 2**53 - 1, as JSON carries them.
+    Fields may be ``bool``, ``int``, ``float``, ``str``, ``Literal``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``Mapping``,
+    one of these or None, and ``Annotated`` with the bounds of ``annotated_types``. A whole number is good for a
+    ``float``; nothing else is converted. Numbers are finite and at most 2**53 - 1, as JSON carries them.
 
     Raises
     ------
@@ -75,7 +75,12 @@ def read(schema: type[T], values: Mapping[str, Any]) -> T:
 
 def plain(params: Any) -> dict[str, Any]:
     """An instance as the JSON document that :func:`read` takes."""
-    return {key: list(v) if isinstance(v, tuple) else v for key, v in dataclasses.asdict(params).items()}
+    return {key: _listed(value) for key, value in dataclasses.asdict(params).items()}
+
+
+def _listed(value: Any) -> Any:
+    """Tuples as lists, as JSON gives them back."""
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value
 
 
 @functools.cache
@@ -107,7 +112,9 @@ def _typed(key: str, hint: Any, value: Any, says: str) -> Any:
     if origin in (Union, types.UnionType):
         return None if value is None else _value(key, next(a for a in inner if a is not type(None)), value)
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_value(key, inner[0], item) for item in value)
+        kinds = (inner[0],) * len(value) if inner[-1] is Ellipsis else inner
+        if len(kinds) == len(value):
+            return tuple(_value(key, kind, item) for kind, item in zip(kinds, value, strict=True))
     if origin is Literal and any(type(value) is type(choice) and value == choice for choice in inner):
         return value
     if isinstance(origin, type) and issubclass(origin, Mapping) and isinstance(value, Mapping):

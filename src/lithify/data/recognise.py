@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from lithify.data import layout, records
 from lithify.data.collection import FilesSource, FolderLabels, IndexLabels, Labels, MailboxLabels, NoLabels
-from lithify.data.columns import Asked, TableSource
+from lithify.data.columns import Asked, TextTableSource
 from lithify.data.files import Members
 from lithify.data.index import Index, file_columns, parse_index, parse_table
-from lithify.data.schema import Problem
+from lithify.data.schema import Field, Problem
 from lithify.data.source import Source
 from lithify.data.streams import shown
 from lithify.errors import TooFewRows, UnknownSource, UsageError
@@ -18,23 +18,28 @@ from lithify.errors import TooFewRows, UnknownSource, UsageError
 ContentKind = Literal["mail", "text"]
 KNOWN: Final = (
     "a maildir, an mbox, a folder with one sub-folder per label, files with an index, a tar or zip of these, "
-    "a CSV, TSV or JSON lines file, or a message"
+    "a CSV, TSV, JSON lines, Parquet, Arrow or Excel file, an SQLite database, or a message"
 )
 
 
-def open_members(members: Members, kind: ContentKind | None, asked: Asked) -> Source:
+def open_members(members: Members, wanted: str | None, asked: Asked, like: tuple[Field, ...] | None = None) -> Source:
     """The source for a folder or an archive."""
+    from lithify.data.tabular_open import open_folder
+
+    if (tables := open_folder(members, wanted, asked, like)) is not None:
+        return tables
+    kind = cast("ContentKind | None", wanted)
     found = layout.survey(members)
     if not found.files:
         extra = f"{found.aside} files such as {found.example}" if found.aside else "no files"
         raise TooFewRows(f"{shown(str(members.path))} holds nothing to read.", expected=KNOWN, found=extra)
     note = f"; leaving aside {found.aside} such as {shown(found.example)}" if found.aside else ""
     if not found.folders and found.tables:
-        return TableSource(members, found.tables, asked, kind, note)
+        return TextTableSource(members, found.tables, asked, kind, note)
     labels = _index_labels(members, found, asked) or _labels(found, asked)
     if found.tables and isinstance(labels, NoLabels) and not found.kinds["mail"]:
         others = f"; leaving aside {found.aside + sum(found.folders.values())} other files"
-        return TableSource(members, found.tables, asked, kind, others)
+        return TextTableSource(members, found.tables, asked, kind, others)
     mailboxes = frozenset(found.mailboxes)
     return files_source(members, labels, kind or _kind(members, found), asked, mailboxes=mailboxes, note=note)
 
@@ -128,6 +133,8 @@ def files_source(
 
 def no_columns(asked: Asked, words: str) -> None:
     """Refuses options that name columns where there are none."""
+    if asked.table is not None:
+        raise UsageError(f"{asked.table} is for tables, and there is none.", found=words, hint="Leave it out.")
     for option, value in (("text", asked.text), ("time", asked.time), ("side", asked.side)):
         if value is not None:
             raise UsageError(

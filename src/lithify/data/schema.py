@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,32 @@ Reason = Literal[
 """Why a row is quarantined."""
 
 
+FieldKind = Literal["number", "category", "boolean", "text", "time", "identifier"]
+Role = Literal["input", "label", "time", "group", "weight", "side", "left out"]
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of a table.
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        What its cells are; see ``FieldKind``.
+    role : str
+        What it is for; only fields of the role ``input`` are in a row's content.
+    why : str
+        How the kind and the role were found out, for people; not part of what the field is.
+    """
+
+    name: str
+    kind: FieldKind
+    role: Role
+    why: str = dataclasses.field(default="", compare=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One labelled thing, as a source yields it.
@@ -19,9 +46,10 @@ class Row:
     Attributes
     ----------
     content : bytes
-        The canonical inputs. Mail: the raw message with LF line ends, cut at the read limit. Text: UTF-8.
+        The canonical inputs. Mail: the raw message with LF line ends, cut at the read limit. Text: UTF-8. Table: see
+        :mod:`lithify.data.cells`.
     label : str or None
-        None where the source has none (as for rows to be scored).
+        None where the source has none (as for rows to be scored, and in regression).
     time : int or None
         Seconds since 1970-01-01 UTC.
     group : str or None
@@ -34,6 +62,8 @@ class Row:
         Where it was found; for messages to the person, never stored in a snapshot or a model.
     truncated : bool
         Whether ``content`` was cut at the read limit.
+    value : float or None
+        What regression learns to predict.
     """
 
     content: bytes
@@ -44,6 +74,7 @@ class Row:
     weight: float = 1.0
     origin: str = ""
     truncated: bool = False
+    value: float | None = None
 
     @property
     def key(self) -> bytes:

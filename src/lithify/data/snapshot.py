@@ -13,20 +13,21 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithify import canon
 from lithify.data import split
-from lithify.data.table import RowTable, from_arrow, key_words, locate, read_ipc
+from lithify.data.schema import Field, FieldKind, Role, Task
+from lithify.data.table import RowTable, copy_key, from_arrow, key_words, locate, read_ipc
 from lithify.errors import IntegrityError, MalformedContainer, NewerFormat, NotFound
 from lithify.store.home import Home
 
 FORMAT = 1
 _FIELDS: dict[str, Any] = {
-    "kind": str, "parent": (str, type(None)), "labels": list, "rows": dict, "split": dict, "groups": dict,
+    "kind": str, "task": str, "fields": list, "parent": (str, type(None)), "labels": list, "rows": dict, "split": dict, "groups": dict,
     "generations": list, "period": (list, type(None)), "quarantine": dict, "copies": int, "truncated": int,
 }  # fmt: skip
 _SIDES = (split.TRAIN, split.STOP, split.CALIBRATE, split.TEST, split.EXCLUDED, split.UNDECIDED)
@@ -60,19 +61,35 @@ class Snapshot:
 
     @property
     def kind(self) -> str:
-        """What a row's content is: ``mail`` or ``text``."""
+        """What a row's content is: ``mail``, ``text`` or ``table``."""
         return str(self.manifest["kind"])
 
     @property
+    def task(self) -> str:
+        """``classification`` or ``regression``."""
+        return str(self.manifest["task"])
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns of a table, sorted by name; empty for mail and text."""
+        return tuple(Field(field["name"], field["kind"], field["role"]) for field in self.manifest["fields"])
+
+    @property
+    def inputs(self) -> tuple[Field, ...]:
+        """The fields that are in a row's content."""
+        return tuple(field for field in self.fields if field.role == "input")
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """The labels, sorted; ``table.label`` holds positions in it."""
+        """The labels, sorted; ``table.label`` holds positions in it. None in regression."""
         return tuple(self.manifest["labels"])
 
     def __len__(self) -> int:
         return len(self.table)
 
     def __repr__(self) -> str:
-        return f"<Snapshot {self.digest[7:19]}: {len(self):,} rows of {self.kind}, labels {', '.join(self.labels)}>"
+        learns = f"labels {', '.join(self.labels)}" if self.labels else "values to predict"
+        return f"<Snapshot {self.digest[7:19]}: {len(self):,} rows of {self.kind}, {learns}>"
 
     def rows(self, side: str) -> NDArray[np.int64]:
         """Row numbers of ``train``, ``validation`` or ``test``."""
@@ -108,7 +125,8 @@ class Snapshot:
         fresh = open_snapshot(self.home, self.digest)
         for rows, contents in fresh.batches(np.arange(len(fresh))):
             for row, content in zip(rows.tolist(), contents, strict=True):
-                if hashlib.sha256(content).digest() != fresh.table.key[row].tobytes():
+                key = copy_key(hashlib.sha256(content).digest(), int(fresh.table.copy[row]))
+                if key != fresh.table.key[row].tobytes():
                     raise IntegrityError(
                         f"A content of snapshot {self.digest[:19]} does not fit its key.",
                         found=fresh.table.key[row].tobytes().hex(),
@@ -163,11 +181,27 @@ def read_manifest(data: bytes, digest: str) -> dict[str, Any]:
     if not wrong:
         labels = manifest["labels"]
         wrong = [] if all(isinstance(x, str) for x in labels) and labels == sorted(set(labels)) else ["labels"]
+        wrong += [] if manifest["task"] in get_args(Task) and _are_fields(manifest["fields"]) else ["task, fields"]
     if wrong:
         raise MalformedContainer(
             f"The manifest of snapshot {digest[:19]} has the wrong fields.", found=", ".join(wrong)
         )
     return manifest
+
+
+def _are_fields(fields: list[Any]) -> bool:
+    """Whether these are the fields of a table, each once and sorted by name."""
+    for field in fields:
+        if (
+            not isinstance(field, dict)
+            or field.keys() != {"name", "kind", "role"}
+            or not isinstance(field["name"], str)
+        ):
+            return False
+        if field["kind"] not in get_args(FieldKind) or field["role"] not in get_args(Role):
+            return False
+    names = [field["name"] for field in fields]
+    return names == sorted(set(names))
 
 
 def read_layout(data: bytes) -> dict[str, Any]:
@@ -197,7 +231,8 @@ def _check(table: RowTable, manifest: dict[str, Any], layout: dict[str, Any], di
     if len(table) and not (table.shard.min() >= 0 and table.shard.max() < len(layout["shards"])):
         raise IntegrityError(f"The row table of snapshot {digest[:19]} refers to a shard that is not there.")
     possible = (
-        ((table.label >= 0) & (table.label < len(manifest["labels"]))).all(),
+        ((table.label >= 0) & (table.label < max(1, len(manifest["labels"])))).all(),
+        np.isfinite(table.value).all(),
         ((table.group >= 0) & (table.group <= np.arange(len(table)))).all(),
         (table.generation < len(manifest["generations"])).all(),
         np.isin(table.side, _SIDES).all(),

@@ -20,10 +20,10 @@ from lithify import canon
 from lithify.data import split
 from lithify.data.chunks import Chunks, collect, work_folder
 from lithify.data.merge import Rows, grouped, join, merge
-from lithify.data.schema import Problem
+from lithify.data.schema import Problem, Task
 from lithify.data.snapshot import FORMAT, Snapshot, open_snapshot
 from lithify.data.source import Source
-from lithify.data.table import RowTable, fixed_binary, read_ipc, to_arrow
+from lithify.data.table import RowTable, fixed_binary, to_arrow
 from lithify.errors import QuarantinedRows, RunBusy, TooFewRows, UsageError, as_store_error
 from lithify.progress import Reporter, Update, silent
 from lithify.store import blobs
@@ -82,10 +82,19 @@ def snapshot(
         home.catalog.check_name(name)
     if parent is not None and parent.kind != source.kind:
         raise UsageError("The parent holds another kind of rows.", expected=parent.kind, found=source.kind)
+    if parent is not None and (parent.fields, parent.task) != (source.fields, source.task):
+        raise UsageError(
+            "The parent has other fields.",
+            expected=", ".join(f"{field.name} ({field.kind}, {field.role})" for field in parent.fields),
+            found=", ".join(f"{field.name} ({field.kind}, {field.role})" for field in source.fields),
+            hint="Name kinds by --field NAME=KIND, or make a snapshot without a parent.",
+        )
     with _working(work_folder(home.work, source)) as folder:
         report(Update("reading", note=f"Reading {source.describe()}."))
         chunks = collect(source, folder, report)
-        digest = _freeze(home, folder, chunks, source.kind, name, parent, rule, strict, report)
+        for note in source.notes():
+            report(Update("reading", note=note))
+        digest = _freeze(home, folder, chunks, source, name, parent, rule, strict, report)
     return open_snapshot(home, digest)
 
 
@@ -93,7 +102,7 @@ def _freeze(
     home: Home,
     folder: Path,
     chunks: Chunks,
-    kind: str,
+    source: Source,
     name: str | None,
     parent: Snapshot | None,
     rule: str,
@@ -106,20 +115,20 @@ def _freeze(
     relabelled = 0
     if parent is not None:
         rows, relabelled = join(rows, parent)
-    _check(rows, problems, strict)
+    _check(rows, problems, source.task, strict)
     if parent is not None and not relabelled and not rows.new.any():
         return _unchanged(home, parent, name, problems, report)
     report(Update("grouping", note="Looking for near-duplicates."))
     rows, two_sided = grouped(rows, chunks)
     problems += two_sided
-    _check(rows, problems, strict)
-    decided = split.assign(_split_facts(rows), rule, rows.table.side)
+    _check(rows, problems, source.task, strict)
+    decided = split.assign(_split_facts(rows, source.task), rule, rows.table.side)
     rows = replace(rows, table=replace(rows.table, side=decided.side))
-    _check_training(rows)
+    _check_training(rows, source.task)
     report(Update("writing", note="Writing the snapshot."))
     layout, table = _store(home, folder, chunks, rows.table, parent)
     counted = {"copies": copies, "truncated": chunks.truncated, "relabelled": relabelled}
-    manifest = _manifest(kind, rows.labels, table, decided, counted, problems, parent)
+    manifest = _manifest(source, rows.labels, table, decided, counted, problems, parent)
     return publish(home, manifest, layout, problems, name)
 
 
@@ -138,7 +147,7 @@ def _working(folder: Path) -> Iterator[Path]:
         lock.release()
 
 
-def _check(rows: Rows, problems: Sequence[Problem], strict: bool) -> None:
+def _check(rows: Rows, problems: Sequence[Problem], task: Task, strict: bool) -> None:
     if strict and problems:
         first = problems[0]
         raise QuarantinedRows(
@@ -152,6 +161,8 @@ def _check(rows: Rows, problems: Sequence[Problem], strict: bool) -> None:
         raise TooFewRows(
             "There are no rows to learn from.", found=reasons or "an empty source", hint=LABELS if unlabelled else None
         )
+    if task == "regression":
+        return
     if len(rows.labels) < 2:
         raise TooFewRows(
             "All rows carry the same label.",
@@ -164,7 +175,7 @@ def _check(rows: Rows, problems: Sequence[Problem], strict: bool) -> None:
             "These are no labels.",
             expected=f"at most {MAX_LABELS:,} different ones",
             found=f"{len(rows.labels):,}",
-            hint="Name the column with the labels by --label.",
+            hint="Name the column with the labels by --label, or predict its values by --task regression.",
         )
 
 
@@ -180,12 +191,15 @@ def _unchanged(home: Home, parent: Snapshot, name: str | None, problems: Sequenc
     return parent.digest
 
 
-def _split_facts(rows: Rows) -> split.Facts:
+def _split_facts(rows: Rows, task: Task) -> split.Facts:
     table = rows.table
-    return split.Facts(table.key, table.label, table.time, table.group, rows.given, table.field_group != 0)
+    strata = table.label if task == "classification" else split.strata(table.value)
+    return split.Facts(table.key, strata, table.time, table.group, rows.given, table.field_group != 0)
 
 
-def _check_training(rows: Rows) -> None:
+def _check_training(rows: Rows, task: Task) -> None:
+    if task == "regression" and (rows.table.side == split.TRAIN).any():
+        return
     label = rows.table.label[rows.table.side == split.TRAIN]
     if len(np.unique(label)) < 2:
         raise TooFewRows(
@@ -262,13 +276,15 @@ def _contents(chunks: Chunks, table: RowTable) -> Any:
     numbers, starts = np.unique(-1 - table.shard[order], return_index=True)
     pieces = []
     for number, rows in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
-        content = read_ipc(chunks.files[number]).column("content").combine_chunks()
+        # written by this process, or checked against its digest when it went on: not validated once for each shard
+        with pa.memory_map(str(chunks.files[number])) as file:
+            content = pa.ipc.open_file(file).read_all().column("content").combine_chunks()
         pieces.append(content.take(pa.array(table.position[rows])))
     return pa.concat_arrays(pieces).take(pa.array(np.argsort(order)))
 
 
 def _manifest(
-    kind: str,
+    source: Source,
     labels: Sequence[str],
     table: RowTable,
     decided: split.Split,
@@ -278,11 +294,9 @@ def _manifest(
 ) -> dict[str, Any]:
     return {
         "format": FORMAT,
-        "kind": kind,
-        "fields": [
-            {"name": kind, "kind": kind, "role": "input"},
-            {"name": "label", "kind": "category", "role": "label"},
-        ],
+        "kind": source.kind,
+        "task": source.task,
+        "fields": [{"name": field.name, "kind": field.kind, "role": field.role} for field in source.fields],
         "parent": parent.digest if parent else None,
         "quarantine": dict(sorted(Counter(problem.reason for problem in problems).items())),
         **counted,

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Literal
 
-from lithify.data.schema import Problem, Row
+from lithify.data.schema import Field, Problem, Row, Task
 
 
 class Source(ABC):
@@ -14,11 +14,17 @@ class Source(ABC):
 
     Attributes
     ----------
-    kind : "mail" or "text"
+    kind : "mail", "text" or "table"
         What ``Row.content`` holds.
+    task : "classification" or "regression"
+        Whether rows carry a label or a value.
+    fields : tuple of Field
+        The columns of a table, all roles, sorted by name; empty for mail and text.
     """
 
-    kind: Literal["mail", "text"]
+    kind: Literal["mail", "text", "table"]
+    task: Task = "classification"
+    fields: tuple[Field, ...] = ()
 
     @abstractmethod
     def describe(self) -> str:
@@ -26,6 +32,10 @@ class Source(ABC):
 
         For example ``a folder with one sub-folder per label (ham, spam)``.
         """
+
+    def notes(self) -> list[str]:
+        """What is to be said once all rows were read, in sentences: such as cells that count as missing."""
+        return []
 
     @abstractmethod
     def rows(self) -> Iterator[Row | Problem]:

@@ -30,6 +30,7 @@ VALIDATION_FROM, TEST_FROM = 0.8, 0.9
 MIN_PER_LABEL = 50
 """Rows of each label before the cut, and of each after it, below which a split by time is not chosen by itself."""
 MIN_TIMED = 0.95
+STRATA = 10
 
 _NAMES = {
     **dict.fromkeys(("train", "training"), TRAIN),
@@ -48,7 +49,7 @@ class Facts:
     Attributes
     ----------
     key : (n, 32) uint8
-    label : (n,) int32
+    label : (n,) int32, or in regression what :func:`strata` makes of the values
     time : (n,) int64, ``TIME_MISSING`` where unknown
     group : (n,) int64, equal for rows that must stay together, in [0, n)
     given : (n,) uint8, what :func:`named` made of the source's word; ``UNDECIDED`` where it has none
@@ -74,6 +75,18 @@ class Split:
     side: NDArray[np.uint8]
     rule: str
     reason: str
+
+
+def strata(value: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Which of ten quantile bins each value of a regression falls in, so that every side gets its share of each.
+
+    >>> strata(np.arange(20.0)).tolist()
+    [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9]
+    """
+    if not len(value):
+        return np.zeros(0, dtype=np.int32)
+    edges = np.sort(value)[[len(value) * part // STRATA for part in range(1, STRATA)]]
+    return np.searchsorted(np.unique(edges), value, side="right").astype(np.int32)
 
 
 def named(side: str | None) -> int:
@@ -117,8 +130,9 @@ def assign(facts: Facts, rule: str, inherited: NDArray[np.uint8] | None = None) 
 
 
 def counts(side: NDArray[np.uint8], label: NDArray[np.int32], labels: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Rows of each label on each side, with ``excluded`` copies apart."""
+    """Rows of each label on each side, with ``excluded`` copies apart; in regression all are ``rows``."""
     named_sides = {**SIDES, "excluded": (EXCLUDED,)}
+    labels = labels or ("rows",)
     return {
         name: dict(zip(labels, np.bincount(label[np.isin(side, codes)], minlength=len(labels)).tolist(), strict=True))
         for name, codes in named_sides.items()

@@ -15,13 +15,16 @@ from lithify.data.duplicates import BINS
 from lithify.errors import MalformedContainer
 
 COLUMNS: Final[dict[str, tuple[Any, tuple[int, ...]]]] = {
-    "key": (np.uint8, (32,)), "label": (np.int32, ()), "time": (np.int64, ()), "weight": (np.float64, ()),
-    "group": (np.int64, ()), "side": (np.uint8, ()), "generation": (np.uint16, ()), "shard": (np.int32, ()),
-    "position": (np.int32, ()), "field_group": (np.uint64, ()), "signature": (np.uint16, (BINS,)),
+    "key": (np.uint8, (32,)), "label": (np.int32, ()), "value": (np.float64, ()), "time": (np.int64, ()),
+    "weight": (np.float64, ()), "group": (np.int64, ()), "side": (np.uint8, ()), "generation": (np.uint16, ()), "shard": (np.int32, ()),
+    "position": (np.int32, ()), "copy": (np.uint32, ()), "field_group": (np.uint64, ()),
+    "signature": (np.uint16, (BINS,)),
 }  # fmt: skip
-"""Name → dtype and shape of a row."""
+"""Name → dtype and shape of a row; signatures of rows of a table have ``EXACT_BINS``."""
 
-_IDENTITY = ("key", "label", "time", "weight", "group", "side", "generation")
+EXACT_BINS: Final = 4
+
+_IDENTITY = ("key", "label", "value", "time", "weight", "group", "side", "generation")
 """The columns that a snapshot's name stands for; the others only say where the content lies."""
 
 
@@ -32,9 +35,12 @@ class RowTable:
     Attributes
     ----------
     key : (n, 32) uint8
-        SHA-256 of the canonical inputs.
+        SHA-256 of the canonical inputs; for the second and later rows of a table with the same inputs see
+        :func:`copy_key`.
     label : (n,) int32
-        Code into the snapshot's labels.
+        Code into the snapshot's labels; 0 in regression.
+    value : (n,) float64
+        What regression learns to predict; 0 in classification.
     time : (n,) int64
         Seconds UTC, ``split.TIME_MISSING`` where unknown.
     weight : (n,) float64
@@ -46,14 +52,17 @@ class RowTable:
         0 for the rows of a snapshot without parent.
     shard, position : (n,) int32
         Where the content lies; while a snapshot is being made, shard -1 - c stands for chunk c.
+    copy : (n,) uint32
+        Of rows of a table with the same inputs the first is 0, the next 1; 0 for mail and text, whose copies are merged.
     field_group : (n,) uint64
         Digest of the group field's value, 0 for none.
-    signature : (n, 128) uint16
-        MinHash signature of what a person would read.
+    signature : (n, 128) or (n, 4) uint16
+        MinHash signature of what a person would read; of a row of a table 64 bits of the digest of its inputs.
     """
 
     key: NDArray[np.uint8]
     label: NDArray[np.int32]
+    value: NDArray[np.float64]
     time: NDArray[np.int64]
     weight: NDArray[np.float64]
     group: NDArray[np.int64]
@@ -61,6 +70,7 @@ class RowTable:
     generation: NDArray[np.uint16]
     shard: NDArray[np.int32]
     position: NDArray[np.int32]
+    copy: NDArray[np.uint32]
     field_group: NDArray[np.uint64]
     signature: NDArray[np.uint16]
 
@@ -93,6 +103,11 @@ def concatenate(a: RowTable, b: RowTable) -> RowTable:
 def empty() -> RowTable:
     """A table without rows."""
     return RowTable(**{name: np.zeros((0, *shape), dtype) for name, (dtype, shape) in COLUMNS.items()})
+
+
+def copy_key(key: bytes, copy: int) -> bytes:
+    """The key of a later row of a table with the same inputs as the row of that key."""
+    return key if copy == 0 else hashlib.sha256(key + copy.to_bytes(8, "little")).digest()
 
 
 def key_order(key: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -136,6 +151,8 @@ def from_arrow(table: Any) -> RowTable:
     """
     columns = {}
     for name, (dtype, shape) in COLUMNS.items():
+        if name == "signature" and name in table.column_names:
+            shape = _signature_shape(table.schema.field(name).type)
         if name not in table.column_names or table.schema.field(name).type != _arrow_type(dtype, shape):
             raise MalformedContainer("A row table breaks the format.", expected=f"a column {name} of {dtype.__name__}")
         if table.column(name).null_count:
@@ -143,6 +160,10 @@ def from_arrow(table: Any) -> RowTable:
         column = table.column(name)
         columns[name] = from_fixed_binary(column, shape[0], dtype) if shape else column.to_numpy()
     return RowTable(**columns)
+
+
+def _signature_shape(found: Any) -> tuple[int, ...]:
+    return (EXACT_BINS,) if found == _arrow_type(np.uint16, (EXACT_BINS,)) else (BINS,)
 
 
 def _arrow_type(dtype: Any, shape: tuple[int, ...]) -> Any:

@@ -8,6 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lithify.data.schema import Field
+from lithify.features.base import Column
+from lithify.learners.forest import Forest
+
 
 class Contribution(Protocol):
     """A span of an input and how far it pushed: above zero towards the explained label."""
@@ -29,8 +33,8 @@ class Explanation(Protocol):
     """Why an input got its probabilities."""
 
     @property
-    def label(self) -> str:
-        """The label that is explained; weights above zero push towards it."""
+    def label(self) -> str | None:
+        """The label that is explained, None in regression; weights above zero push towards it."""
 
     @property
     def items(self) -> Sequence[Contribution]:
@@ -41,10 +45,22 @@ class Draft(Protocol):
     """What a model predicts with."""
 
     def raw(self, contents: Sequence[bytes], /) -> NDArray[np.float64]:
-        """Raw scores (n, C) of canonical contents."""
+        """Raw scores (n, C) of canonical contents; (n, 1) in regression."""
 
     def probabilities(self, raw: NDArray[np.float64], /) -> NDArray[np.float64]:
         """Calibrated probabilities (n, C) of raw scores."""
+
+    def values(self, raw: NDArray[np.float64], /) -> NDArray[np.float64]:
+        """Predicted values (n,) of raw scores, in regression."""
+
+    def importances(self) -> list[tuple[str, float]] | None:
+        """How much each field counts, the most first, summing to one; None where that is unknown."""
+
+    def columns(self) -> list[Column]:
+        """What the columns of the blocks mean; empty for hashed blocks."""
+
+    def tree(self) -> Forest | None:
+        """The tree that it predicts with, where it is one tree that a person can read; else None."""
 
 
 class Model(Protocol):
@@ -55,8 +71,16 @@ class Model(Protocol):
         """``sha256:`` and 64 hex digits."""
 
     @property
+    def task(self) -> str:
+        """``classification`` or ``regression``."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The input fields of a table; empty for mail and text."""
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the columns of scores."""
+        """Names of the columns of scores; empty in regression."""
 
     @property
     def spam(self) -> str:
@@ -69,6 +93,10 @@ class Model(Protocol):
     @property
     def cutoffs(self) -> Mapping[str, Any] | None:
         """As :func:`lithify.calibration.choose_cutoffs` makes them, or None."""
+
+    @property
+    def conformal(self) -> Mapping[str, Any] | None:
+        """As :mod:`lithify.conformal` makes it, or None."""
 
     @property
     def draft(self) -> Draft:
@@ -88,6 +116,10 @@ class Table(Protocol):
     @property
     def label(self) -> NDArray[np.int32]:
         """(n,) codes into the snapshot's labels."""
+
+    @property
+    def value(self) -> NDArray[np.float64]:
+        """(n,) what regression predicts."""
 
     @property
     def time(self) -> NDArray[np.int64]:
@@ -119,11 +151,15 @@ class Snapshot(Protocol):
 
     @property
     def kind(self) -> str:
-        """``mail`` or ``text``."""
+        """``mail``, ``text`` or ``table``."""
+
+    @property
+    def task(self) -> str:
+        """``classification`` or ``regression``."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Names of the labels."""
+        """Names of the labels; empty in regression."""
 
     @property
     def table(self) -> Table:

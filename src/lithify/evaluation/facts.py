@@ -18,8 +18,10 @@ class Facts:
     Attributes
     ----------
     rows : int
-    sides : dict of side to {label: rows}
+    sides : dict of side to rows
         Train, validation and test; "left out" for rows on no side, where there are any.
+    labels : dict of side to {label: rows}
+        The same by label; in regression nothing by side.
     groups, grouped_rows : int
         Near-duplicate groups of at least two rows, and the rows in them.
     quarantine : dict of reason to rows
@@ -33,7 +35,8 @@ class Facts:
     """
 
     rows: int
-    sides: dict[str, dict[str, int]]
+    sides: dict[str, int]
+    labels: dict[str, dict[str, int]]
     groups: int
     grouped_rows: int
     quarantine: dict[str, int]
@@ -50,10 +53,11 @@ def facts_of(snapshot: Snapshot) -> Facts:
     table = snapshot.table
     sizes = np.unique(table.group, return_counts=True)[1] if len(table.group) else np.zeros(0, dtype=np.int64)
     known = table.time[table.time != TIME_MISSING]
-    split = snapshot.manifest["split"]
+    split, sides = snapshot.manifest["split"], _sides(snapshot)
     return Facts(
         rows=len(table.label),
-        sides=_sides(snapshot),
+        sides={name: int(inside.sum()) for name, inside in sides.items()},
+        labels={name: counts_of(table.label[inside], snapshot.labels) for name, inside in sides.items()},
         groups=int(np.count_nonzero(sizes > 1)),
         grouped_rows=int(sizes[sizes > 1].sum()),
         quarantine={str(reason): int(rows) for reason, rows in snapshot.manifest["quarantine"].items()},
@@ -72,11 +76,9 @@ def counts_of(codes: NDArray[np.integer], labels: tuple[str, ...]) -> dict[str, 
     return {label: int(found[code]) for code, label in enumerate(labels)}
 
 
-def _sides(snapshot: Snapshot) -> dict[str, dict[str, int]]:
-    table = snapshot.table
-    result = {
-        name: counts_of(table.label[np.isin(table.side, codes)], snapshot.labels) for name, codes in SIDES.items()
-    }
-    used = [code for codes in SIDES.values() for code in codes]
-    left = ~np.isin(table.side, used)
-    return result | ({"left out": counts_of(table.label[left], snapshot.labels)} if left.any() else {})
+def _sides(snapshot: Snapshot) -> dict[str, NDArray[np.bool_]]:
+    """Which rows are on which side."""
+    side = snapshot.table.side
+    result = {name: np.isin(side, codes) for name, codes in SIDES.items()}
+    left = ~np.isin(side, [code for codes in SIDES.values() for code in codes])
+    return result | ({"left out": left} if left.any() else {})

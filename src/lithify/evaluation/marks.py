@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 Spec = dict[str, Any]
@@ -20,6 +21,8 @@ PALETTE = {
 }
 SERIES = ("negative", "positive", "third", "fourth", "fifth", "sixth")
 WIDTH, HEIGHT = 440, 300
+ROW = 22
+_SIDES = ("right", "top", "bottom")
 
 
 def rule(at: dict[str, float]) -> Spec:
@@ -70,6 +73,16 @@ def axis(title: str, domain: list[float], style: Spec, scale: str = "linear") ->
     }
 
 
+def ticks(low: float, high: float, count: int = 6) -> Spec:
+    """An axis of numbers of any size, written as a person would.
+
+    >>> ticks(0.0, 80.0)["format"], ticks(0.0, 2e6)["format"], ticks(0.0, 2e-5)["format"]
+    (',~f', '~s', '~e')
+    """
+    largest = max(abs(low), abs(high))
+    return {"tickCount": count, "format": "~s" if largest >= 1e5 else ",~f" if largest >= 1e-3 else "~e"}
+
+
 def bare(angle: int) -> Spec:
     """An axis of names without lines."""
     return {"labelAngle": angle, "domain": False, "ticks": False, "grid": False}
@@ -81,6 +94,37 @@ def layered(layers: list[Spec], x: Spec, y: Spec) -> Spec:
         layer["encoding"]["x"] |= x
         layer["encoding"]["y"] |= y
     return {**frame(), "layer": layers}
+
+
+def short_label(label: str, length: int = 18) -> str:
+    """A label short enough for an axis."""
+    return label if len(label) <= length else label[: length - 1] + "…"
+
+
+def distinct(labels: Sequence[str]) -> list[str]:
+    """Short labels, told apart by a number where cutting made two of them equal."""
+    short = [short_label(name) for name in labels]
+    return [name if short.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(short)]
+
+
+def named(names: list[str], *, grid: bool = False) -> Spec:
+    """An axis of names, one below the other in the order given."""
+    style = bare(0) | {"labelLimit": 170, "grid": grid}
+    return {"field": "name", "type": "nominal", "sort": names, "title": None, "axis": style}
+
+
+def pointed_at() -> Spec:
+    """What a mark says of itself; its sentence is the field ``say``."""
+    return {"description": {"field": "say"}, "tooltip": {"field": "say"}}
+
+
+def stacked(layers: list[Spec], lines: int) -> Spec:
+    """Layers with one line for each name, as high as there are lines."""
+    return frame() | {
+        "height": max(90, 46 + ROW * lines),
+        "padding": {"left": 14} | dict.fromkeys(_SIDES, 4),
+        "layer": layers,
+    }
 
 
 def frame() -> Spec:

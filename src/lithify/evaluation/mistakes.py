@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lithify.evaluation.faces import Explanation
 
 PER_LABEL = 8
+MOST = 16
 SPANS = 6
 SPAN_LENGTH = 48
 
@@ -42,6 +43,25 @@ class Mistake:
 
 
 @dataclass(frozen=True)
+class Miss:
+    """A row whose value was predicted badly; nothing of its content.
+
+    Attributes
+    ----------
+    row : int
+        Number of the row in the snapshot's table.
+    key : str
+        The row's key, 64 hex digits.
+    truth, predicted : float
+    """
+
+    row: int
+    key: str
+    truth: float
+    predicted: float
+
+
+@dataclass(frozen=True)
 class Span:
     """A short piece of a row that pushed the model: ``towards`` the explained label or away from it."""
 
@@ -64,6 +84,15 @@ def worst(
     ordered = wrong[np.argsort(truth[wrong], kind="stable")]
     kept = [ordered[y[ordered] == label][:per_label] for label in np.unique(y)]
     return np.concatenate(kept) if kept else ordered
+
+
+def furthest(y: NDArray[np.float64], predicted: NDArray[np.float64], most: int = MOST) -> NDArray[np.int64]:
+    """Positions of the rows that are furthest off, the furthest first.
+
+    >>> furthest(np.array([1.0, 5.0, 2.0]), np.array([1.5, 1.0, 2.0]), 2).tolist()
+    [1, 0]
+    """
+    return np.argsort(-np.abs(y - predicted), kind="stable")[:most]
 
 
 def spans(explanation: Explanation, limit: int = SPANS) -> list[Span]:

@@ -12,35 +12,28 @@ from typing import Any
 
 import numpy as np
 
+from lithify.data.cells import as_text, decode_row, layout
 from lithify.errors import as_store_error
-from lithify.evaluation import drawing, plots, words
-from lithify.evaluation.facts import Facts, facts_of
-from lithify.evaluation.marks import SERIES
-from lithify.evaluation.mistakes import Mistake, Span, spans
-from lithify.evaluation.result import VERDICTS, Result
+from lithify.evaluation import tree_drawing, words
+from lithify.evaluation.coverage import Covered
+from lithify.evaluation.facts import facts_of
+from lithify.evaluation.figures import figures
+from lithify.evaluation.labelled import VERDICTS
+from lithify.evaluation.mistakes import Miss, Mistake, Span, spans
+from lithify.evaluation.result import Result
 from lithify.evaluation.summary import headlines, measured_on, summary
 from lithify.media import mime
 from lithify.metrics import wilson
 
 CONTENT_LENGTH = 20_000
-MOST_LABELS = 40
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A plot with its words."""
-
-    title: str
-    caption: str
-    picture: str
 
 
 @dataclass(frozen=True)
 class Shown:
     """A mistake with its explanation and, when asked for, its text."""
 
-    mistake: Mistake
-    probability: str
+    heading: list[tuple[str, bool]]
+    key: str
     spans: list[Span]
     text: str | None
 
@@ -72,8 +65,15 @@ def render(evaluation: Result, show_content: bool = False) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"day": words.day, "short": words.short, "bound": _bound}
-    script = _template("report.js")
+    environment.filters |= {
+        "day": words.day,
+        "short": words.short,
+        "bound": _bound,
+        "percent": words.percent,
+        "figure": words.figure,
+        "interval": words.interval,
+    }
+    script, facts = _template("report.js"), facts_of(evaluation.snapshot)
     return environment.get_template("report.html").render(
         e=evaluation,
         style=_template("report.css"),
@@ -82,13 +82,15 @@ def render(evaluation: Result, show_content: bool = False) -> str:
         summary=summary(evaluation),
         headlines=headlines(evaluation),
         measured_on=measured_on(evaluation),
-        figures=_figures(evaluation),
+        figures=figures(evaluation),
         verdicts=_verdicts(evaluation),
         per_label=_per_label(evaluation),
+        coverage_lines=_coverage_lines(evaluation),
+        tree=_tree(evaluation),
         mistakes=[_shown(evaluation, mistake, show_content) for mistake in evaluation.mistakes],
-        wrong=int(evaluation.confusion.sum() - np.trace(evaluation.confusion)),
-        facts=facts_of(evaluation.snapshot),
-        side_rows=_side_rows(facts_of(evaluation.snapshot)),
+        wrong=int(np.count_nonzero(evaluation.y != evaluation.predicted)),
+        facts=facts,
+        side_rows=[(side, list(facts.labels[side].values()), rows) for side, rows in facts.sides.items()],
         card=[(name, words.flat({name: value})) for name, value in evaluation.card.items()],
         show_content=show_content,
     )
@@ -101,70 +103,6 @@ def _bound(text: str) -> str:
 
 def _template(name: str) -> str:
     return resources.files("lithify.evaluation").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _figures(e: Result) -> list[Figure]:
-    """The plots that these rows allow."""
-    both = len(np.unique(e.y)) > 1
-    cutoff = float(e.model.cutoffs["spam"]) if e.model.cutoffs is not None else None
-    made = []
-    if both and len(e.labels) == 2:
-        made.append(_corner(e, cutoff))
-    made.append(_scores(e))
-    if both:
-        made.append(_roc(e, cutoff))
-    made.append(_reliability(e))
-    if len(e.labels) <= MOST_LABELS:
-        made.append(_confusion(e))
-    return made
-
-
-def _corner(e: Result, cutoff: float | None) -> Figure:
-    picture = drawing.svg(plots.roc_corner(e.y, e.probabilities, e.labels, cutoff))
-    caption = (
-        f"How much {e.labels[1]} is caught for how much {e.labels[0]} lost, as the cut-off falls. "
-        f"The corner of the ROC curve, with losses on a logarithmic scale: here one row of {e.labels[0]} is "
-        f"{words.percent(1 / e.counts[e.labels[0]])}."
-    )
-    return Figure("What catching more costs", caption, picture)
-
-
-def _roc(e: Result, cutoff: float | None) -> Figure:
-    picture = drawing.svg(plots.roc(e.y, e.probabilities, e.labels, cutoff))
-    if len(e.labels) == 2:
-        return Figure("The whole ROC curve", "The same curve on plain scales; the dashed line is chance.", picture)
-    caption = "One curve for each label against all others; the dashed line is chance."
-    if len(e.labels) > len(SERIES):
-        caption += f" The first {len(SERIES)} labels."
-    return Figure("ROC curves", caption, picture)
-
-
-def _scores(e: Result) -> Figure:
-    cutoffs = e.model.cutoffs
-    edges = None if cutoffs is None else {name: float(cutoffs[name]) for name in ("unsure", "spam")}
-    if edges is not None and edges["unsure"] == edges["spam"]:
-        del edges["unsure"]
-    picture = drawing.svg(plots.scores(e.y, e.probabilities, e.labels, edges))
-    if len(e.labels) == 2:
-        caption = f"Rows by the probability they got; {e.labels[1]} above the line, {e.labels[0]} below."
-    else:
-        caption = "Rows by the probability that their true label got."
-    return Figure("Where the scores lie", caption + " Counts are on a logarithmic scale.", picture)
-
-
-def _reliability(e: Result) -> Figure:
-    caption = (
-        "Ten bins of equal width; the larger a dot, the more rows; bars are 95 % intervals. On the dashed line a "
-        "probability means what it says."
-    )
-    return Figure(
-        "Are the probabilities true?", caption, drawing.svg(plots.reliability(e.y, e.probabilities, e.labels))
-    )
-
-
-def _confusion(e: Result) -> Figure:
-    caption = "Rows by true label and by most probable label, whatever the cut-offs."
-    return Figure("Which label for which", caption, drawing.svg(plots.confusion(e.confusion, e.labels)))
 
 
 def _verdicts(e: Result) -> list[tuple[str, list[tuple[int, str, str]]]]:
@@ -184,7 +122,7 @@ def _verdicts(e: Result) -> list[tuple[str, list[tuple[int, str, str]]]]:
 
 def _per_label(e: Result) -> list[dict[str, Any]]:
     """With more than two labels: what is found of each, and how much of what is called so is it."""
-    if len(e.labels) == 2:
+    if len(e.labels) <= 2:
         return []
     lines = []
     for code, label in enumerate(e.labels):
@@ -203,18 +141,52 @@ def _per_label(e: Result) -> list[dict[str, Any]]:
     return lines
 
 
-def _side_rows(facts: Facts) -> list[tuple[str, list[int], int]]:
-    return [(side, list(counts.values()), sum(counts.values())) for side, counts in facts.sides.items()]
+def _coverage_lines(e: Result) -> list[Covered]:
+    """Each line and, where they are several, all rows together."""
+    if e.coverage is None:
+        return []
+    lines = list(e.coverage.lines)
+    return lines if len(lines) == 1 and lines[0].name == e.coverage.whole.name else [*lines, e.coverage.whole]
 
 
-def _shown(e: Result, mistake: Mistake, show_content: bool) -> Shown:
+def _tree(e: Result) -> str:
+    """The drawn tree where the learner is one; empty otherwise."""
+    forest = e.model.draft.tree()
+    return "" if forest is None else tree_drawing.draw(forest, e.model.draft.columns(), e.model.labels)
+
+
+def _shown(e: Result, mistake: Mistake | Miss, show_content: bool) -> Shown:
     content = e.snapshot.content(np.array([mistake.row]))[0]
     explanation = e.model.explain_content(content)
-    text = _text(e.snapshot.kind, content) if show_content else None
-    return Shown(mistake, words.percent(mistake.probability), spans(explanation), text)
+    return Shown(_heading(mistake), mistake.key, spans(explanation), _text(e, content) if show_content else None)
 
 
-def _text(kind: str, content: bytes) -> str:
-    text = mime.text(content) if kind == "mail" else content.decode("utf-8", errors="replace")
+def _heading(mistake: Mistake | Miss) -> list[tuple[str, bool]]:
+    """What happened to a row, as pieces of text, each with whether it is to stand out."""
+    if isinstance(mistake, Miss):
+        off = mistake.truth - mistake.predicted
+        return [
+            (words.value(mistake.truth), True),
+            ("predicted as", False),
+            (words.value(mistake.predicted), True),
+            (f"off by {words.value(off)}", False),
+        ]
+    pieces = [(mistake.truth, True), ("taken for", False), (mistake.predicted, True)]
+    pieces.append((f"at {words.percent(mistake.probability)}" + (", verdict" if mistake.verdict else ""), False))
+    return pieces + ([(mistake.verdict, True)] if mistake.verdict else [])
+
+
+def _text(e: Result, content: bytes) -> str:
+    if e.snapshot.kind == "table":
+        return "\n".join(f"{name}: {value}" for name, value in _cells(e, content))
+    text = mime.text(content) if e.snapshot.kind == "mail" else content.decode("utf-8", errors="replace")
     rest = f"\n… and {len(text) - CONTENT_LENGTH:,} more characters" if len(text) > CONTENT_LENGTH else ""
     return text[:CONTENT_LENGTH] + rest
+
+
+def _cells(e: Result, content: bytes) -> list[tuple[str, str]]:
+    """Name and value of each field of one row, sorted by name."""
+    at = layout(e.model.fields)
+    numbers, strings = decode_row(at, content)
+    found = zip((*at.numbers, *at.strings), (*numbers, *strings), strict=True)
+    return sorted((one.name, as_text(one, value)) for one, value in found)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithify.evaluation import words
+from lithify.evaluation.coverage import Coverage
 from lithify.evaluation.faces import Model, Snapshot
-from lithify.evaluation.mistakes import Mistake
-
-VERDICTS = ("ham", "unsure", "spam")
+from lithify.evaluation.insights import Insights
+from lithify.evaluation.mistakes import Miss, Mistake
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Result:
         As they were given.
     split : str
         ``test``, ``validation`` or ``train``.
+    task : str
+        ``classification`` or ``regression``. In regression what is of labels is empty.
     labels : tuple of str
         Names of the columns of ``probabilities``; of two labels the positive one is last.
     rows : int
@@ -43,8 +45,10 @@ class Result:
     generations : dict of generation to rows
     metrics : dict
         By name: ``value``, ``low``, ``high`` (95 % interval), ``direction``, ``title``, ``unit``.
-    y : (n,) int64
-        Codes of the true labels, positions in ``labels``.
+    y : (n,) int64 or float64
+        Codes of the true labels, positions in ``labels``; in regression the true values.
+    predicted : (n,) int64 or float64
+        Codes of the most probable labels; in regression the predicted values.
     probabilities : (n, C) float64
     keys : (n, 32) uint8
     confusion : (C, C) int64
@@ -53,7 +57,11 @@ class Result:
         By label: rows that the sealed cut-offs call ham, unsure and spam.
     looks : int or None
         How often this split has been looked at, this time included, where that is counted.
-    mistakes : tuple of Mistake
+    coverage : Coverage or None
+        Of sets or intervals, where the model gives them.
+    insights : Insights or None
+        What only a table can be asked.
+    mistakes : tuple of Mistake, in regression of Miss
     notes : tuple of str
         What limits these figures, in sentences.
     """
@@ -61,18 +69,22 @@ class Result:
     model: Model = field(repr=False)
     snapshot: Snapshot = field(repr=False)
     split: str
+    task: str
     labels: tuple[str, ...]
     rows: int
     counts: dict[str, int]
     generations: dict[int, int]
     metrics: dict[str, dict[str, Any]]
-    y: NDArray[np.int64] = field(repr=False)
+    y: NDArray[Any] = field(repr=False)
+    predicted: NDArray[Any] = field(repr=False)
     probabilities: NDArray[np.float64] = field(repr=False)
     keys: NDArray[np.uint8] = field(repr=False)
     confusion: NDArray[np.int64] = field(repr=False)
     verdicts: dict[str, dict[str, int]] | None
     looks: int | None
-    mistakes: tuple[Mistake, ...] = field(repr=False)
+    coverage: Coverage | None = field(repr=False)
+    insights: Insights | None = field(repr=False)
+    mistakes: tuple[Mistake, ...] | tuple[Miss, ...] = field(repr=False)
     notes: tuple[str, ...]
 
     @property
@@ -98,6 +110,7 @@ class Result:
             "model": self.model.digest,
             "snapshot": self.snapshot.digest,
             "split": self.split,
+            "task": self.task,
             "rule": str(self.snapshot.manifest["split"]["rule"]),
             "rows": self.rows,
             "counts": self.counts,
@@ -107,8 +120,19 @@ class Result:
             "labels": list(self.labels),
             "confusion": self.confusion.tolist(),
             "verdicts": self.verdicts,
+            "coverage": None if self.coverage is None else _plain(asdict(self.coverage)),
+            "insights": None if self.insights is None else self.insights.to_json(),
             "mistakes": [
                 {name: value for name, value in vars(mistake).items() if name != "row"} for mistake in self.mistakes
             ],
             "notes": list(self.notes),
         }
+
+
+def _plain(document: dict[str, Any]) -> dict[str, Any]:
+    """With text as names and lists for tuples, as JSON has them."""
+    return document | {
+        "sizes": {str(size): rows for size, rows in document["sizes"].items()},
+        "lines": list(document["lines"]),
+        "text": list(document["text"]),
+    }

@@ -9,6 +9,7 @@ from lithify.evaluation.result import Result
 from lithify.metrics import wilson
 
 HEADLINES = ("missed_at_1_per_100", "one_minus_roca_percent", "accuracy", "calibration_error")
+HEADLINES_VALUES = ("mae", "median_absolute_error", "rmse", "r_squared")
 HEADLINES_MANY = ("accuracy", "balanced_accuracy", "auc", "calibration_error")
 
 
@@ -25,13 +26,18 @@ def summary(e: Result) -> list[str]:
     """The answer in sentences, the most important first."""
     if e.verdicts is not None:
         return _at_cutoff(e)
+    return (_of_values(e) if e.task == "regression" else _of_labels(e)) + _held(e)
+
+
+def _of_labels(e: Result) -> list[str]:
     right = sum(int(e.confusion[i, i]) for i in range(len(e.labels)))
     return [f"{words.of(right, e.rows, 'rows')} get the right label ({share(right, e.rows)})."]
 
 
 def headlines(e: Result) -> list[Headline]:
     """The few figures that say most."""
-    names = HEADLINES if len(e.labels) == 2 else HEADLINES_MANY
+    two = HEADLINES_MANY if e.snapshot.kind == "table" else HEADLINES
+    names = {0: HEADLINES_VALUES, 2: two}.get(len(e.labels), HEADLINES_MANY)
     if e.verdicts is not None and e.model.cutoffs is not None and e.model.cutoffs["budget"] < 0.005:
         names = ("missed_at_1_per_1000", *names[1:])
     return [
@@ -48,7 +54,8 @@ def measured_on(e: Result) -> list[str]:
     """What the figures rest on: rows, split, generations, looks; then what limits them."""
     counts = ", ".join(f"{rows:,} {label}" for label, rows in e.counts.items())
     split = e.snapshot.manifest["split"]
-    lines = [f"{e.rows:,} rows of the {e.split} split ({counts}), split by {split['rule']}."]
+    each = f" ({counts})" if counts else ""
+    lines = [f"{e.rows:,} rows of the {e.split} split{each}, split by {split['rule']}."]
     if split["reason"]:
         lines.append(sentence(str(split["reason"])))
     lines.append(_generations(e.generations))
@@ -88,6 +95,37 @@ def _at_cutoff(e: Result) -> list[str]:
         f"{words.of(caught['spam'], spams, positive)} would be caught ({share(caught['spam'], spams)}).",
         f"Marked unsure: {lost['unsure']:,} {negative} and {caught['unsure']:,} {positive}. "
         f"Let through: {caught['ham']:,} {positive}.",
+    ]
+
+
+def _of_values(e: Result) -> list[str]:
+    mae, half, explained = (e.metrics.get(name) for name in ("mae", "median_absolute_error", "r_squared"))
+    assert mae is not None
+    assert half is not None
+    lines = [
+        f"Predictions are off by {words.value(mae['value'])} on average, "
+        f"half of them by at most {words.value(half['value'])}."
+    ]
+    if explained is not None and explained["value"] > 0.0:
+        around = words.interval(max(explained["low"], 0.0), explained["high"], "share")
+        lines.append(f"They explain {words.percent(explained['value'])} of the variance (95 % interval {around}).")
+    elif explained is not None:
+        lines.append("Always predicting the mean would be no worse.")
+    return lines
+
+
+def _held(e: Result) -> list[str]:
+    """What was found of sets or intervals."""
+    if e.coverage is None:
+        return []
+    whole, stated = e.coverage.whole, words.percent(e.coverage.stated)
+    if e.coverage.kind == "sets":
+        what, size = "Sets of labels", f"; they hold {words.number(whole.size or 0.0)} labels on average"
+    else:
+        what = "Intervals"
+        size = "; they are infinite" if whole.size is None else f"; their median width is {words.value(whole.size)}"
+    return [
+        f"{what} stated to hold the truth for {stated} of rows hold it for {share(whole.covered, whole.rows)}{size}."
     ]
 
 

@@ -29,13 +29,26 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) >= 0.0995 else f"{value:.3g}"
 
 
-def figure(value: float, unit: str) -> str:
+def value(found: float) -> str:
+    """A value in the unit of what is predicted, which may be of any size: four digits that matter.
+
+    >>> value(0.04567), value(12.3456), value(68254.4), value(-0.0), value(1.5e12)
+    ('0.04567', '12.35', '68,254', '0', '1.5e+12')
+    """
+    if 1e3 <= abs(found) < 1e9:
+        return f"{found:,.0f}"
+    return f"{found + 0.0:.4g}"
+
+
+def figure(found: float, unit: str) -> str:
     """A metric's value in its unit.
 
-    >>> figure(0.5, "share"), figure(0.5, "percent"), figure(0.5, "number")
-    ('50.0 %', '0.50 %', '0.500')
+    >>> figure(0.5, "share"), figure(0.5, "percent"), figure(0.5, "number"), figure(0.5, "value")
+    ('50.0 %', '0.50 %', '0.500', '0.5')
     """
-    return number(value) if unit == "number" else percent(value if unit == "share" else value / 100.0)
+    if unit == "value":
+        return value(found)
+    return number(found) if unit == "number" else percent(found if unit == "share" else found / 100.0)
 
 
 def interval(low: float, high: float, unit: str) -> str:
@@ -44,6 +57,8 @@ def interval(low: float, high: float, unit: str) -> str:
     >>> interval(0.001, 0.0106, "share"), interval(0.0, 0.0044, "share"), interval(0.98129, 0.99941, "share")
     ('0.10 to 1.06 %', '0 to 0.44 %', '98.13 to 99.94 %')
     """
+    if unit == "value":
+        return f"{value(low)} to {value(high)}"
     if unit == "number":
         return f"{number(low)} to {number(high)}"
     scale = 1.0 if unit == "share" else 0.01

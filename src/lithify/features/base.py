@@ -38,6 +38,36 @@ class Span:
     features: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Column:
+    """What one column of a dense block or a block of codes means.
+
+    Attributes
+    ----------
+    block : str
+        Name of the block.
+    name : str
+        Name of the field, or of what was made of it.
+    kind : str
+        ``number``, ``boolean``, ``time``, ``category`` or ``word``.
+    values : tuple of str
+        Of a category: the values that codes 2, 3, ... stand for.
+    origin : str
+        The field it was made of; empty where that is ``name``.
+    """
+
+    block: str
+    name: str
+    kind: str
+    values: tuple[str, ...] = ()
+    origin: str = ""
+
+    @property
+    def field(self) -> str:
+        """The field it was made of."""
+        return self.origin or self.name
+
+
 class Features(ABC):
     """A way to turn contents into blocks. Subclasses are final.
 
@@ -66,6 +96,10 @@ class Features(ABC):
     @abstractmethod
     def spans(self, state: State, content: bytes) -> list[Span]:
         """Which stretch of a row each of its features comes from."""
+
+    def columns(self, state: State) -> list[Column]:
+        """What the columns of the blocks mean, block by block; empty for hashed blocks, whose buckets mean nothing."""
+        return []
 
     @abstractmethod
     def audit(self, state: State) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import canon
-from lithify.data.batches import Block, Blocks, Dense, Hashed
+from lithify.data.batches import Block, Blocks, Codes, Dense, Hashed
 from lithify.data.snapshot import Snapshot
 from lithify.data.spill import Spill
 from lithify.data.state import State
@@ -100,6 +100,9 @@ def _pack(blocks: Blocks) -> bytes:
         if isinstance(block, Hashed):
             meta[name] = {"buckets": block.buckets}
             tensors |= {f"{name}/start": block.start, f"{name}/index": block.index}
+        elif isinstance(block, Codes):
+            meta[name] = {"sizes": list(block.sizes)}
+            tensors[f"{name}/codes"] = block.values
         else:
             meta[name] = {}
             tensors[f"{name}/values"] = block.values
@@ -111,6 +114,8 @@ def _unpack(opened: container.Container) -> Blocks:
     for name, facts in opened.meta.items():
         if "buckets" in facts:
             blocks[name] = Hashed(opened.tensors[f"{name}/start"], opened.tensors[f"{name}/index"], facts["buckets"])
+        elif "sizes" in facts:
+            blocks[name] = Codes(opened.tensors[f"{name}/codes"], tuple(facts["sizes"]))
         else:
             blocks[name] = Dense(opened.tensors[f"{name}/values"])
     return blocks
@@ -123,6 +128,7 @@ class _Joined:
         self._values = Spill(cache)
         self._lengths = [np.zeros(1, dtype=np.int64)]
         self._buckets: int | None = None
+        self._sizes: tuple[int, ...] | None = None
 
     def append(self, piece: Block) -> None:
         if isinstance(piece, Hashed):
@@ -130,10 +136,13 @@ class _Joined:
             self._lengths.append(np.diff(piece.start))
             self._values.append(piece.index)
         else:
+            self._sizes = piece.sizes if isinstance(piece, Codes) else None
             self._values.append(piece.values)
 
     def whole(self) -> Block:
         values = self._values.whole()
+        if self._sizes is not None:
+            return Codes(values, self._sizes)
         if self._buckets is None:
             return Dense(values)
         return Hashed(np.cumsum(np.concatenate(self._lengths)), values, self._buckets)

@@ -12,6 +12,7 @@ What an author of a learner has to hold to is tested by :mod:`lithify.checks`.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -28,7 +29,8 @@ SCORED = 256
 """Rows scored at a time."""
 
 Partial = dict[str, NDArray[Any]]
-"""What one grain contributes; same names, shapes and dtypes for every grain of a step."""
+"""What one grain contributes. A name that several grains give has one shape and dtype and is summed; other names are
+put side by side."""
 
 
 class Learner(ABC):
@@ -42,6 +44,10 @@ class Learner(ABC):
         What the bits depend on besides data and parameters: names of numeric codes and their revisions.
     pins : mapping of str to str
         Environment the numeric libraries need before they load; empty when the bits need none.
+    reads : tuple of str
+        The forms of features it can learn from, the best first: ``hashed`` and ``columns``.
+    tasks : tuple of str
+        What it can learn: ``classification``, ``regression``.
     tolerance : float
         How far golden scores may be off on another machine; 0 where the bits are portable.
     """
@@ -49,10 +55,39 @@ class Learner(ABC):
     Params: ClassVar[type]
     engine: ClassVar[Mapping[str, int | str]]
     pins: ClassVar[Mapping[str, str]] = {}
+    reads: ClassVar[tuple[str, ...]] = ("hashed",)
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
     tolerance: ClassVar[float] = 0.0
 
     def __init__(self, params: Any) -> None:
         self.params = params
+
+    @classmethod
+    def settle(cls, params: Any, rows: int, columns: int, classes: int) -> Any:
+        """The parameters with everything decided that is left to the size of the data.
+
+        Called once, when the recipe is resolved: what it returns is written into the recipe.
+
+        Parameters
+        ----------
+        params : Params
+        rows : int
+            How many may be learned from.
+        columns : int
+            Input fields of a table; 0 where the columns are not known yet.
+        classes : int
+            How many labels there are; 0 in regression.
+        """
+        return params
+
+    @classmethod
+    def within(cls, params: Any, seconds: float, per_step: float) -> Any:
+        """The parameters cut down so that training takes about so many seconds, at so many seconds for a step.
+
+        By default ``params.steps``, the most steps there may be, is lowered.
+        """
+        most = int(max(1.0, min(float(params.steps), seconds / max(per_step, 1e-9))))
+        return dataclasses.replace(params, steps=most)
 
     @abstractmethod
     def steps(self, data: TrainingData) -> int:
@@ -80,7 +115,10 @@ class Learner(ABC):
 
     @abstractmethod
     def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
-        """Raw scores of a finished state, (n, classes) float64; the same for one row and for many."""
+        """Raw scores of a finished state, (n, classes) float64, the same for one row and for many; (n, 1) in regression.
+
+        Of two labels the scores are (0, s).
+        """
 
     @abstractmethod
     def contributions(self, state: State, blocks: Blocks, column: int) -> tuple[dict[str, NDArray[np.float64]], float]:
@@ -92,6 +130,17 @@ class Learner(ABC):
     @abstractmethod
     def audit(self, state: State, features: Features, classes: int) -> None:
         """Raises ``MalformedContainer`` unless a finished state read from a file fits the features and the labels."""
+
+    def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
+        """Raw scores (m, outputs) of the training rows, each by parts of a finished state that have not seen it.
+
+        ``data.train`` names the rows and their order. None where the learner has no such parts.
+        """
+        return None
+
+    def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
+        """How much each of ``features.columns(fitted)`` counts, not negative, summing to one; None if that is unknown."""
+        return None
 
     def admit(self, state: State, data: TrainingData) -> None:
         """Raises ``MalformedContainer`` unless a state read from a checkpoint fits the data.

@@ -12,7 +12,12 @@ from typing import cast
 from lithify.errors import RecipeError
 from lithify.learners.base import Learner
 
-BUILT_IN = {"linear": "lithify.learners.linear:Linear"}
+BUILT_IN = {
+    "boosting": "lithify.learners.boosting:Boosting",
+    "ensemble": "lithify.learners.ensemble:Ensemble",
+    "linear": "lithify.learners.linear:Linear",
+    "tree": "lithify.learners.tree:Tree",
+}
 GROUP = "lithify.learners"
 
 

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import numerics
-from lithify.metrics.base import Limits, Sample, across, metric
+from lithify.metrics.base import Limits, metric
 from lithify.metrics.limits import Z, mover, wilson
+from lithify.metrics.sample import Sample
+from lithify.metrics.weighted import across
 
 
 def _accuracy_limits(sample: Sample) -> Limits:

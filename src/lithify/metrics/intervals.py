@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import rng
-from lithify.metrics.base import Metric, Sample
+from lithify.metrics.base import Metric
+from lithify.metrics.sample import Sample
+from lithify.metrics.values import Values
 
 RESAMPLES = 1_000
 FEWEST_RESAMPLES = 200
@@ -32,21 +34,22 @@ class Measured(NamedTuple):
     high: float
 
 
-def measure_all(sample: Sample, metrics: Sequence[Metric], seed: int = 0) -> dict[str, Measured]:
+def measure_all(sample: Sample | Values, metrics: Sequence[Metric], seed: int = 0) -> dict[str, Measured]:
     """Each metric that fits the rows, by name, with its interval.
 
-    Resamples keep the number of rows of each label (stratified), and draw from ``lithify.rng``: equal rows in equal
-    order give equal bits. There are 1,000 of them up to 20,000 rows, then fewer, so that rows times resamples stays
-    at 20 million, with 200 at 100,000 rows. Of more rows every k-th by score within its label is resampled, about
-    100,000 in all, and the distances from the figure of those are shrunk by the root of their share (m out of n
-    bootstrap: Bickel, Götze, van Zwet 1997). So time and memory are bounded whatever the number of rows.
+    Resamples keep the number of rows of each label (stratified; regression has one stratum), and draw from
+    ``lithify.rng``: equal rows in equal order give equal bits. There are 1,000 of them up to 20,000 rows, then fewer,
+    so that rows times resamples stays at 20 million, with 200 at 100,000 rows. Of more rows every k-th by score (in
+    regression by error) within its label is resampled, about 100,000 in all, and the distances from the figure of
+    those are shrunk by the root of their share (m out of n bootstrap: Bickel, Götze, van Zwet 1997). So time and
+    memory are bounded whatever the number of rows.
     """
-    sample = sample.by_score()
+    sample = sample.ordered()
     fitting = [metric for metric in metrics if metric.fits(sample)]
     drawn = [metric for metric in fitting if metric.bootstrap]
     thin = _thinned(sample)
     spread: dict[str, list[NDArray[np.float64]]] = {metric.name: [] for metric in drawn}
-    for weights in resamples(thin.y, seed) if drawn else ():
+    for weights in resamples(thin.strata, seed) if drawn else ():
         resampled = thin.weighted(weights)
         for metric in drawn:
             spread[metric.name].append(metric.function(resampled))
@@ -73,30 +76,31 @@ def _draw(stream: int, start: int, count: int, rows: int) -> NDArray[np.int64]:
     return np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows)
 
 
-def _thinned(sample: Sample) -> Sample:
-    """The same rows, or every k-th of each label when there are very many."""
-    step = math.ceil(len(sample.y) / MOST_ROWS)
+def _thinned(sample: Sample | Values) -> Sample | Values:
+    """The same rows, or every k-th of each stratum when there are very many."""
+    strata = sample.strata
+    step = math.ceil(len(strata) / MOST_ROWS)
     if step == 1:
         return sample
-    strata = [np.flatnonzero(sample.y == label) for label in sample.labels]
-    kept = np.sort(np.concatenate([rows[min(step // 2, len(rows) - 1) :: step] for rows in strata]))
-    return Sample(sample.y[kept], sample.p[kept], np.ones((1, len(kept))))
+    parts = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    return sample.taken(np.sort(np.concatenate([rows[min(step // 2, len(rows) - 1) :: step] for rows in parts])))
 
 
-def _measured(metric: Metric, sample: Sample, thin: Sample, spread: Sequence[NDArray[np.float64]]) -> Measured:
+def _measured(
+    metric: Metric, sample: Sample | Values, thin: Sample | Values, spread: Sequence[NDArray[np.float64]]
+) -> Measured:
     value = float(metric.function(sample)[0])
     ends = [value]
     if spread:
         ends += _percentiles(metric, np.concatenate(spread), value, thin, math.sqrt(len(thin.y) / len(sample.y)))
     if metric.limits is not None:
         ends += metric.limits(sample)
-    floor = 0.0  # every metric of this package is at least zero
-    ceiling = {"share": 1.0, "percent": 100.0, "number": math.inf}[metric.unit]
-    return Measured(value, max(min(ends), floor), min(max(ends), ceiling))
+    ceiling = {"share": 1.0, "percent": 100.0}.get(metric.unit, math.inf)
+    return Measured(value, max(min(ends), metric.lowest), min(max(ends), ceiling))
 
 
 def _percentiles(
-    metric: Metric, values: NDArray[np.float64], value: float, thin: Sample, shrink: float
+    metric: Metric, values: NDArray[np.float64], value: float, thin: Sample | Values, shrink: float
 ) -> tuple[float, float]:
     """Ends of the middle 95 % of resamples of ``thin``, carried over to the figure of all rows."""
     low, high = np.percentile(values, [2.5, 97.5])

@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import numerics
-from lithify.metrics.base import Sample, across, metric
+from lithify.metrics.base import metric
+from lithify.metrics.sample import Sample
+from lithify.metrics.weighted import across
 
 BINS = 15
 _SMALLEST = float(np.finfo(np.float64).eps)

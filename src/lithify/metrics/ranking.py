@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.metrics.base import Curve, Limits, Metric, Sample, across, metric
+from lithify.metrics.base import Limits, Metric, metric
 from lithify.metrics.limits import mover, newcombe_auc, wilson
+from lithify.metrics.sample import Curve, Sample
+from lithify.metrics.weighted import across
 
 
 def _area(curve: Curve) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lithify import canon
+from lithify import canon, conformal
 from lithify.data.profile import BINS
 from lithify.errors import MalformedContainer
 
@@ -19,6 +19,8 @@ _CARD = {
     "data": {
         "snapshot": str,
         "kind": str,
+        "task": str,
+        "fields": [{"name": str, "kind": str, "role": str}],
         "labels": [str],
         "rows": int,
         "split": dict,
@@ -37,19 +39,26 @@ _CARD = {
 }
 _META = {
     "kind": str,
+    "task": str,
     "labels": [str],
     "spam": str,
     "features": _COMPONENT,
     "learner": _COMPONENT,
     "calibration": dict,
     "cutoffs": (dict, type(None)),
+    "conformal": (dict, type(None)),
     "golden": {"revision": int, "tolerance": NUMBER},
-    "reference": {"rows": int, "predicted": [int], "histograms": [[int]]},
+    "reference": dict,
     "card": _CARD,
 }
 _CALIBRATION = {
     "platt": {"kind": str, "slope": NUMBER, "offset": NUMBER, "rows": int},
     "temperature": {"kind": str, "slope": NUMBER, "rows": int},
+    "values": {"kind": str, "rows": int},
+}
+_REFERENCE = {
+    "classification": {"rows": int, "predicted": [int], "histograms": [[int]]},
+    "regression": {"rows": int, "edges": [NUMBER], "histogram": [int]},
 }
 _SEEN = {"ham": int, "unsure": int, "spam": int}
 _CUTOFFS = {
@@ -81,14 +90,17 @@ def audit(meta: Mapping[str, Any], what: str) -> None:
     """
     _demand(misfit(meta, _META), what)
     labels = meta["labels"]
-    _demand("" if len(labels) > 1 and labels == sorted(set(labels)) else "labels", what)
+    _demand("" if meta["task"] in _REFERENCE and meta["task"] == meta["card"]["data"]["task"] else "task", what)
+    several = len(labels) > 1 and labels == sorted(set(labels))
+    _demand("" if (several if meta["task"] == "classification" else not labels) else "labels", what)
     _demand("" if meta["spam"] in ("", *labels) else "spam", what)
-    _demand("" if meta["features"]["name"] == meta["kind"] == meta["card"]["data"]["kind"] else "features.name", what)
+    _demand("" if meta["kind"] == meta["card"]["data"]["kind"] else "kind", what)
     _demand("" if canon.is_digest(meta["card"]["data"]["snapshot"]) else "card.data.snapshot", what)
     _demand("" if 0 <= meta["golden"]["tolerance"] < 1 else "golden.tolerance", what)
     _demand(_calibration(meta["calibration"], len(labels)), what)
     _demand(_cutoffs(meta["cutoffs"], meta["spam"]), what)
-    _demand(_reference(meta["reference"], len(labels)), what)
+    _demand(_reference(meta["reference"], meta["task"], len(labels)), what)
+    _demand(_conformal(meta["conformal"], len(labels)), what)
 
 
 def misfit(value: Any, form: Form, path: str = "") -> str:
@@ -111,9 +123,9 @@ def misfit(value: Any, form: Form, path: str = "") -> str:
 
 
 def _calibration(state: dict[str, Any], labels: int) -> str:
-    kind = "platt" if labels == 2 else "temperature"
+    kind = {0: "values", 2: "platt"}.get(labels, "temperature")
     wrong = misfit(state, _CALIBRATION[kind], "calibration")
-    return wrong or ("" if state["kind"] == kind and state["slope"] > 0 else "calibration")
+    return wrong or ("" if state["kind"] == kind and state.get("slope", 1) > 0 else "calibration")
 
 
 def _cutoffs(state: dict[str, Any] | None, spam: str) -> str:
@@ -125,7 +137,20 @@ def _cutoffs(state: dict[str, Any] | None, spam: str) -> str:
     )
 
 
-def _reference(state: dict[str, Any], labels: int) -> str:
+def _conformal(state: dict[str, Any] | None, labels: int) -> str:
+    if state is None:
+        return ""
+    wrong = misfit(state, conformal.form(state), "conformal")
+    return wrong or ("" if conformal.sound(state, labels) else "conformal")
+
+
+def _reference(state: dict[str, Any], task: str, labels: int) -> str:
+    wrong = misfit(state, _REFERENCE[task], "reference")
+    if wrong:
+        return wrong
+    if task == "regression":
+        edges = state["edges"]
+        return "" if len(state["histogram"]) == BINS == len(edges) + 1 and edges == sorted(edges) else "reference"
     shape = [len(state["predicted"]), *map(len, state["histograms"])]
     return "" if shape == [labels] + [BINS] * labels else "reference"
 

@@ -28,6 +28,8 @@ def card(
         "data": {
             "snapshot": snapshot.digest,
             "kind": manifest["kind"],
+            "task": manifest["task"],
+            "fields": manifest["fields"],
             "labels": manifest["labels"],
             "rows": manifest["rows"]["count"],
             "split": manifest["split"],

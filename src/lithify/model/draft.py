@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from lithify import calibration
 from lithify.data.params import read
+from lithify.data.schema import Field
 from lithify.data.state import State
-from lithify.features.base import Features
-from lithify.features.registry import features
+from lithify.features.base import Column, Features
+from lithify.features.registry import chosen, features
 from lithify.learners.base import Learner
 from lithify.learners.registry import learner
+from lithify.model import golden
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,11 @@ class Draft:
     Attributes
     ----------
     kind : str
-        What a row is: ``mail`` or ``text``.
+        What a row is: ``mail``, ``text`` or ``table``.
+    task : str
+        ``classification`` or ``regression``.
     labels : tuple of str
+        Empty in regression.
     spam : str
         The label that means spam; empty where the labels are not spam and ham.
     learner_name : str
@@ -42,9 +47,12 @@ class Draft:
         See :func:`lithify.calibration.fit_temperature`.
     cutoffs : mapping or None
         See :func:`lithify.calibration.choose_cutoffs`.
+    conformal : mapping or None
+        See :mod:`lithify.conformal`.
     """
 
     kind: str
+    task: str
     labels: tuple[str, ...]
     spam: str
     learner_name: str
@@ -54,11 +62,22 @@ class Draft:
     learner_state: State
     calibration: Mapping[str, Any]
     cutoffs: Mapping[str, Any] | None
+    conformal: Mapping[str, Any] | None
+
+    @property
+    def features_name(self) -> str:
+        """What its features are called in the registry."""
+        return chosen(self.kind, learner(self.learner_name).reads)
+
+    @property
+    def outputs(self) -> int:
+        """Columns of an array of raw scores."""
+        return max(1, len(self.labels))
 
     @cached_property
     def features(self) -> Features:
         """What turns contents into blocks."""
-        kind = features(self.kind)
+        kind = features(self.features_name)
         return kind(read(kind.Params, self.features_params))
 
     @cached_property
@@ -67,15 +86,42 @@ class Draft:
         kind = learner(self.learner_name)
         return kind(read(kind.Params, self.learner_params))
 
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """The input fields of a table, sorted by name; empty for mail and text."""
+        return tuple(Field(name, kind, "input") for name, kind in getattr(self.features.params, "fields", ()))
+
+    def golden_inputs(self, revision: int = golden.REVISION) -> list[bytes]:
+        """See :mod:`lithify.model.golden`."""
+        return golden.inputs(self.kind, self.fields, self.columns(), revision)
+
     def raw(self, contents: Sequence[bytes]) -> NDArray[np.float64]:
-        """Raw scores (n, labels) of canonical contents; the same bits for one row and for many."""
-        if not contents:
-            return np.zeros((0, len(self.labels)))
+        """Raw scores (n, labels) of canonical contents, (n, 1) in regression; the same bits for one row and for many."""
+        if not len(contents):
+            return np.zeros((0, self.outputs))
         return self.learner.score(self.learner_state, self.features, self.features_state, contents)
 
     def probabilities(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities (n, labels) of raw scores."""
         return calibration.apply_temperature(self.calibration, raw)
+
+    def values(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Predicted values (n,) of raw scores of a regression."""
+        return raw[:, 0]
+
+    def columns(self) -> list[Column]:
+        """What the columns of the blocks mean; empty for hashed blocks."""
+        return self.features.columns(self.features_state)
+
+    def importances(self) -> list[tuple[str, float]] | None:
+        """How much each field counts, the most first, summing to one; None where that is unknown."""
+        shares = self.learner.importances(self.learner_state, self.features, self.features_state)
+        if shares is None:
+            return None
+        fields: dict[str, float] = {}
+        for column, share in zip(self.columns(), shares.tolist(), strict=True):
+            fields[column.field] = fields.get(column.field, 0.0) + share
+        return sorted(fields.items(), key=lambda item: (-item[1], item[0]))
 
     def verdict(self, probabilities: Sequence[float]) -> str | None:
         """``ham``, ``unsure`` or ``spam`` for one row's probabilities; None where there are no cut-offs."""

@@ -43,8 +43,8 @@ class Explanation:
     Attributes
     ----------
     prediction : Prediction
-    label : str
-        The label whose score is explained: spam where there is one, else the predicted one.
+    label : str or None
+        The label whose score is explained: spam where there is one, else the predicted one; None in regression.
     score : float
         Raw score of that label; of two labels, by how much it is ahead of the other.
     base : float
@@ -54,7 +54,7 @@ class Explanation:
     """
 
     prediction: Prediction
-    label: str
+    label: str | None
     score: float
     base: float
     items: list[Contribution]
@@ -76,7 +76,7 @@ def explain(draft: Draft, content: bytes, raw: NDArray[np.float64], prediction: 
     A feature that comes from several stretches is shared out over them in equal parts.
     """
     label = draft.spam or prediction.label
-    column = draft.labels.index(label)
+    column = 0 if label is None else draft.labels.index(label)
     spans = draft.features.spans(draft.features_state, content)
     blocks = draft.features.transform(draft.features_state, [content])
     added, base = draft.learner.contributions(draft.learner_state, blocks, column)

@@ -6,10 +6,14 @@ sealed with, and is refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from lithify import rng
+from lithify.data.schema import Field
 from lithify.errors import Unsupported
+from lithify.features.base import Column
 
 REVISION = 1
 COUNT = 16
@@ -19,15 +23,47 @@ _WORDS = (
 ).split()
 
 
-def inputs(kind: str, revision: int = REVISION) -> list[bytes]:
+def inputs(
+    kind: str, fields: Sequence[Field] = (), columns: Sequence[Column] = (), revision: int = REVISION
+) -> list[bytes]:
     """The golden inputs for rows of that kind.
+
+    Those of a table are made from its input fields and from what the columns of its blocks mean: numbers of all sizes,
+    categories that are known, unknown and missing.
 
     >>> len(inputs("text")), inputs("mail") == inputs("mail")
     (16, True)
     """
     if revision != REVISION:
         raise Unsupported("The model's golden inputs are of another revision.", found=str(revision))
+    if kind == "table":
+        from lithify.data.cells import encode_row
+
+        known = {column.name: column.values for column in columns if column.kind == "category"}
+        return [encode_row(fields, _cells(fields, known, i))[0] for i in range(COUNT)]
     return [_mail(i) if kind == "mail" else _text(i, 40 * i) for i in range(COUNT)]
+
+
+def _cells(fields: Sequence[Field], known: Mapping[str, Sequence[str]], number: int) -> dict[str, object]:
+    """A row of a table; number 0 is all missing."""
+    cells: dict[str, object] = {}
+    for at, field in enumerate(fields):
+        stream = rng.key(0, "golden", "cell", number, at)
+        choice, size, digits = (int(rng.below(stream, i, bound, 1)[0]) for i, bound in enumerate((8, 40, 10_000)))
+        if number == 0 or choice == 0:
+            continue
+        if field.kind == "category":
+            values = known.get(field.name, ())
+            cells[field.name] = values[digits % len(values)] if values and choice < 7 else f"unknown {digits}"
+        elif field.kind == "text":
+            cells[field.name] = _text(number, 5 + size).decode(errors="replace")
+        elif field.kind == "boolean":
+            cells[field.name] = digits % 2 == 0
+        elif field.kind == "time":
+            cells[field.name] = float(digits * 200_000)
+        else:
+            cells[field.name] = (1.0 if choice < 6 else -1.0) * digits * 2.0 ** (size // 2 - 16)
+    return cells
 
 
 def _text(number: int, words: int) -> bytes:

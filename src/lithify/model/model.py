@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -10,15 +10,15 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.inputs import read_input
-from lithify.errors import GoldenMismatch
-from lithify.model import golden
+from lithify.data.inputs import read_inputs
+from lithify.data.schema import Field
+from lithify.errors import GoldenMismatch, UsageError
 from lithify.model.draft import Draft
 from lithify.model.explain import Explanation, explain
-from lithify.model.prediction import Prediction
+from lithify.model.prediction import Prediction, predictions
 from lithify.model.sealed import Sealed, open_sealed
 
-Input = str | bytes | Path
+Input = str | bytes | Path | Mapping[str, object]
 
 
 class Model:
@@ -37,7 +37,8 @@ class Model:
         self.path = path
 
     def __repr__(self) -> str:
-        return f"<Model {self.digest[7:19]}: {self.kind}, labels {', '.join(self.labels)}>"
+        says = f"labels {', '.join(self.labels)}" if self.labels else "predicts values"
+        return f"<Model {self.digest[7:19]}: {self.kind}, {says}>"
 
     @cached_property
     def digest(self) -> str:
@@ -55,13 +56,23 @@ class Model:
         return self._sealed.draft
 
     @property
-    def kind(self) -> Literal["mail", "text"]:
+    def kind(self) -> Literal["mail", "text", "table"]:
         """What a row is."""
-        return cast(Literal["mail", "text"], self.draft.kind)
+        return cast(Literal["mail", "text", "table"], self.draft.kind)
+
+    @property
+    def task(self) -> str:
+        """``classification`` or ``regression``."""
+        return self.draft.task
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The input fields of a table, sorted by name; empty for mail and text."""
+        return self.draft.fields
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels, sorted; columns of every array of scores are in this order."""
+        """The labels, sorted; columns of every array of scores are in this order. Empty in regression."""
         return self.draft.labels
 
     @property
@@ -75,6 +86,11 @@ class Model:
         return None if self.draft.cutoffs is None else dict(self.draft.cutoffs)
 
     @property
+    def conformal(self) -> dict[str, Any] | None:
+        """What sets of labels and intervals are made by, or None; see :mod:`lithify.conformal`."""
+        return None if self.draft.conformal is None else dict(self.draft.conformal)
+
+    @property
     def card(self) -> dict[str, Any]:
         """The facts sealed into the model: data, recipe, engine, figures at sealing, limits."""
         return self._sealed.card
@@ -85,48 +101,57 @@ class Model:
         return self._sealed.reference
 
     def raw(self, contents: Sequence[bytes]) -> NDArray[np.float64]:
-        """Raw scores (n, labels) float64 of canonical contents (see :class:`lithify.data.schema.Row`)."""
+        """Raw scores (n, labels) float64 of canonical contents (see :class:`lithify.data.schema.Row`).
+
+        In regression (n, 1).
+        """
         return self.draft.raw(contents)
 
-    def predict_proba(self, inputs: Sequence[Input]) -> NDArray[np.float64]:
-        """Calibrated probabilities (n, labels) float64; inputs as for :meth:`predict`."""
-        return self.draft.probabilities(self.raw([read_input(item, self.kind) for item in inputs]))
+    def predict_proba(self, inputs: Any) -> NDArray[np.float64]:
+        """Calibrated probabilities (n, labels) float64; inputs as for :meth:`predict`.
 
-    def predict(self, inputs: Sequence[Input] | Input) -> list[Prediction]:
-        """Predicts labels.
+        Raises ``UsageError`` for a regression, which has no labels.
+        """
+        if self.task == "regression":
+            raise UsageError("A regression has no probabilities.", hint="Use predict or predict_values.")
+        return self.draft.probabilities(self.raw(read_inputs(inputs, self.kind, self.fields)[1]))
+
+    def predict_values(self, inputs: Any) -> NDArray[np.float64]:
+        """What a regression predicts, (n,) float64; inputs as for :meth:`predict`."""
+        if self.task != "regression":
+            raise UsageError("This model predicts labels, not values.", hint="Use predict or predict_proba.")
+        return self.draft.values(self.raw(read_inputs(inputs, self.kind, self.fields)[1]))
+
+    def predict(self, inputs: Any) -> list[Prediction]:
+        """Predicts labels or values.
 
         Parameters
         ----------
-        inputs : sequence of str, Path or bytes
+        inputs : one input or a sequence of them
             For mail: paths of message files, or raw messages as bytes. For text: texts as str or bytes, or Paths of
-            text files.
+            text files. For a table: rows as mappings from field to cell, a pandas, Polars or Arrow frame, a dict of
+            columns, or the path of a file of rows. Fields that are not there count as missing.
 
         Returns
         -------
         list of Prediction
             In the order of the inputs.
         """
-        several = [inputs] if isinstance(inputs, (str, bytes, Path)) else list(inputs)
-        contents = [read_input(item, self.kind) for item in several]
-        names = [item if isinstance(item, str) else str(item) if isinstance(item, Path) else "" for item in several]
-        return list(self.predictions(names, contents))
+        return list(self.predictions(*read_inputs(inputs, self.kind, self.fields)))
 
     def predictions(self, names: Sequence[str], contents: Sequence[bytes]) -> Iterator[Prediction]:
         """Predictions of canonical contents, each with the name its input goes by."""
-        probabilities = self.draft.probabilities(self.raw(contents)).tolist()
-        for name, row in zip(names, probabilities, strict=True):
-            yield self._prediction(name, row)
+        yield from predictions(self.draft, self.digest, names, self.raw(contents))
 
     def explain(self, item: Input) -> Explanation:
         """Which stretches of one input pushed which way; with the base the weights add up to the raw score."""
-        content = read_input(item, self.kind)
-        name = item if isinstance(item, str) else str(item) if isinstance(item, Path) else ""
-        return self.explain_content(content, name)
+        names, contents = read_inputs([item], self.kind, self.fields)
+        return self.explain_content(contents[0], names[0])
 
     def explain_content(self, content: bytes, name: str = "") -> Explanation:
         """:meth:`explain` for canonical content."""
         raw = self.raw([content])
-        prediction = self._prediction(name, self.draft.probabilities(raw)[0].tolist())
+        (prediction,) = predictions(self.draft, self.digest, [name], raw)
         return explain(self.draft, content, raw[0], prediction)
 
     def verify(self) -> None:
@@ -135,7 +160,7 @@ class Model:
         The seal and the structure were checked when the model was opened.
         """
         expected = self._sealed.golden_raw
-        found = self.raw(golden.inputs(self.kind, self._sealed.golden_revision))
+        found = self.raw(self.draft.golden_inputs(self._sealed.golden_revision))
         worst = float(np.abs(found - expected).max())
         if not worst <= self._sealed.tolerance:
             raise GoldenMismatch(
@@ -144,16 +169,6 @@ class Model:
                 found=f"{worst:g}",
                 hint="This machine or this version computes other numbers; use the one it was sealed with.",
             )
-
-    def _prediction(self, name: str, probabilities: list[float]) -> Prediction:
-        labels = self.labels
-        return Prediction(
-            input=name,
-            label=labels[probabilities.index(max(probabilities))],
-            probabilities=dict(zip(labels, probabilities, strict=True)),
-            verdict=self.draft.verdict(probabilities),
-            model=self.digest,
-        )
 
 
 def open_model(source: str | Path | bytes, *, verify: bool = False) -> Model:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify import calibration
+from lithify import calibration, conformal
 from lithify.data.params import Misfit
 from lithify.data.state import State
 from lithify.errors import LithifyError, MalformedContainer, NewerFormat, Unsupported
@@ -45,10 +45,11 @@ def seal(draft: Draft, card: Mapping[str, Any], reference: Mapping[str, Any]) ->
     """The bytes of a sealed model; equal drafts and cards give equal bytes."""
     meta = {
         "kind": draft.kind,
+        "task": draft.task,
         "labels": list(draft.labels),
         "spam": draft.spam,
         "features": {
-            "name": draft.kind,
+            "name": draft.features_name,
             "params": dict(draft.features_params),
             "facts": draft.features_state.facts,
         },
@@ -59,13 +60,14 @@ def seal(draft: Draft, card: Mapping[str, Any], reference: Mapping[str, Any]) ->
         },
         "calibration": dict(draft.calibration),
         "cutoffs": None if draft.cutoffs is None else dict(draft.cutoffs),
+        "conformal": None if draft.conformal is None else dict(draft.conformal),
         "golden": {"revision": golden.REVISION, "tolerance": draft.learner.tolerance},
         "reference": dict(reference),
         "card": dict(card),
     }
     tensors = {f"features/{name}": array for name, array in draft.features_state.arrays.items()}
     tensors |= {f"learner/{name}": array for name, array in draft.learner_state.arrays.items()}
-    tensors[GOLDEN] = draft.raw(golden.inputs(draft.kind))
+    tensors[GOLDEN] = draft.raw(draft.golden_inputs())
     return container.pack(KIND, meta, tensors)
 
 
@@ -83,6 +85,8 @@ def open_sealed(source: Path | bytes) -> Sealed:
     audit(meta, what)
     try:
         draft = _draft(meta, opened.tensors)
+        if meta["features"]["name"] != draft.features_name:
+            raise MalformedContainer(f"The features of {what} are not those of its learner.")
         draft.features.audit(draft.features_state)
         draft.learner.audit(draft.learner_state, draft.features, len(draft.labels))
         _check_engine(draft, meta["card"]["engine"], what)
@@ -98,7 +102,7 @@ def open_sealed(source: Path | bytes) -> Sealed:
         draft=draft,
         card=meta["card"],
         reference=meta["reference"],
-        golden_raw=_golden(opened.tensors, len(draft.labels), what),
+        golden_raw=_golden(opened.tensors, draft.outputs, what),
         golden_revision=meta["golden"]["revision"],
         tolerance=float(meta["golden"]["tolerance"]),
         file=opened,
@@ -108,6 +112,7 @@ def open_sealed(source: Path | bytes) -> Sealed:
 def _draft(meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Draft:
     return Draft(
         kind=meta["kind"],
+        task=meta["task"],
         labels=tuple(meta["labels"]),
         spam=meta["spam"],
         learner_name=meta["learner"]["name"],
@@ -117,12 +122,18 @@ def _draft(meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Draf
         learner_state=State(_below("learner/", tensors), meta["learner"]["facts"]),
         calibration=meta["calibration"],
         cutoffs=meta["cutoffs"],
+        conformal=meta["conformal"],
     )
 
 
 def _check_engine(draft: Draft, sealed: Mapping[str, Any], what: str) -> None:
     """The codes that predict must be of the revisions the model was sealed with: others give other scores."""
-    here = {**draft.features.engine, **draft.learner.engine, "calibration": calibration.REVISION}
+    here = {
+        **draft.features.engine,
+        **draft.learner.engine,
+        "calibration": calibration.REVISION,
+        "conformal": conformal.REVISION,
+    }
     for name, revision in here.items():
         found = sealed.get(name)
         if found == revision:
@@ -142,12 +153,12 @@ def _check_engine(draft: Draft, sealed: Mapping[str, Any], what: str) -> None:
         )
 
 
-def _golden(tensors: Mapping[str, NDArray[Any]], labels: int, what: str) -> NDArray[np.float64]:
+def _golden(tensors: Mapping[str, NDArray[Any]], outputs: int, what: str) -> NDArray[np.float64]:
     others = [name for name in tensors if not name.startswith(("features/", "learner/"))]
     raw = tensors.get(GOLDEN)
-    if others != [GOLDEN] or raw is None or raw.shape != (golden.COUNT, labels) or raw.dtype != np.float64:
+    if others != [GOLDEN] or raw is None or raw.shape != (golden.COUNT, outputs) or raw.dtype != np.float64:
         raise MalformedContainer(
-            f"The golden scores of {what} do not fit.", expected=f"{GOLDEN} ({golden.COUNT}, {labels}) float64"
+            f"The golden scores of {what} do not fit.", expected=f"{GOLDEN} ({golden.COUNT}, {outputs}) float64"
         )
     return raw
 

@@ -1,7 +1,7 @@
 """Who computes the grains of a step: threads here; anything that keeps the same tree elsewhere.
 
-Partials are added in one binary tree over the grain numbers: neighbours first, then neighbours of neighbours. A thread
-takes a whole aligned subtree, so how many threads there are decides who adds, never what is added to what.
+A thread takes a whole aligned subtree (see :mod:`lithify.learners.grains`), so how many threads there are decides who
+adds, never what is added to what.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Self
 from lithify.data.batches import TrainingData
 from lithify.data.state import State
 from lithify.learners.base import Learner, Partial
+from lithify.learners.grains import add, subtree
 
 
 class Stopped(Exception):
@@ -53,10 +54,11 @@ class Threads:
 
     def total(self, grain: Callable[[int], Partial], grains: int) -> Partial:
         """The sum over ``grain(0) ... grain(grains - 1)``; ``grains`` is a power of two."""
+        unless_stopped = self._unless_stopped(grain)
         if self._pool is None or grains == 1:
-            return self._subtree(grain, 0, grains)
+            return subtree(unless_stopped, 0, grains)
         width = max(1, grains // _next_power_of_two(4 * self._threads))
-        futures = [self._pool.submit(self._subtree, grain, first, width) for first in range(0, grains, width)]
+        futures = [self._pool.submit(subtree, unless_stopped, first, width) for first in range(0, grains, width)]
         try:
             parts = [future.result() for future in futures]
         finally:
@@ -67,25 +69,18 @@ class Threads:
             parts = [add(left, right) for left, right in zip(parts[::2], parts[1::2], strict=True)]
         return parts[0]
 
-    def _subtree(self, grain: Callable[[int], Partial], first: int, width: int) -> Partial:
-        if width > 1:
-            half = width // 2
-            return add(self._subtree(grain, first, half), self._subtree(grain, first + half, half))
-        if self._stop.is_set():
-            raise Stopped
-        return grain(first)
+    def _unless_stopped(self, grain: Callable[[int], Partial]) -> Callable[[int], Partial]:
+        def checked(number: int) -> Partial:
+            if self._stop.is_set():
+                raise Stopped
+            return grain(number)
+
+        return checked
 
 
 def never() -> threading.Event:
     """A stop that nobody sets."""
     return threading.Event()
-
-
-def add(left: Partial, right: Partial) -> Partial:
-    """Adds ``right`` into ``left`` and returns it; both belong to the caller."""
-    for name, values in left.items():
-        values += right[name]
-    return left
 
 
 def _next_power_of_two(n: int) -> int:

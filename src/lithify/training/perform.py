@@ -19,7 +19,7 @@ from lithify.training.prepare import draft, prepare
 from lithify.training.request import Request
 from lithify.training.session import Session
 from lithify.training.settings import Settings
-from lithify.training.stages import Progress, Work, admit, run_stages
+from lithify.training.stages import Progress, Work, admit, held_out, run_stages
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _compute(
     task.report(Update("sealing", note="Calibrating, measuring on the test rows and sealing."))
     with session.at_once():
         made = draft(task.snapshot, recipe, prepared.fitted, states[MODEL])
-        return sealing.finish(task.snapshot, task.wanted, made, stages, states)
+        return sealing.finish(task.snapshot, task.wanted, made, held_out(prepared, stages, states))
 
 
 def _resumed(checkpoints: Checkpoints, report: Reporter) -> Progress:

@@ -55,7 +55,7 @@ def plan(snapshot: Snapshot, folds: int) -> list[Stage]:
         score = train[part == number]
         if forward:
             score = score[~np.isin(table.group[score], table.group[learn])]
-        if len(score) and len(np.unique(table.label[learn])) == len(snapshot.labels):
+        if len(score) and len(np.unique(table.label[learn])) >= len(snapshot.labels):
             stages.append(Stage(f"fold {len(stages)}", learn, score))
     return stages
 

@@ -16,7 +16,7 @@ from lithify.data.snapshot import Snapshot
 from lithify.data.state import State
 from lithify.features.base import Features
 from lithify.features.blocks import assemble, contents
-from lithify.features.registry import features
+from lithify.features.registry import chosen, features
 from lithify.learners.base import Learner
 from lithify.learners.registry import learner
 from lithify.model.draft import Draft
@@ -55,7 +55,8 @@ class Prepared:
 
 def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Session, report: Reporter) -> Prepared:
     """Fits the features on training rows and makes the blocks of all rows that may be learned from."""
-    reads, learns = features(snapshot.kind), learner(recipe["learner"])
+    learns = learner(recipe["learner"])
+    reads = features(chosen(snapshot.kind, learns.reads))
     eyes = reads(recipes.params_of(reads.Params, recipe["features"], "features"))
     table = snapshot.table
     rows = np.flatnonzero(np.isin(table.side, (split.TRAIN, split.STOP)))
@@ -63,11 +64,12 @@ def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Ses
     fitted = eyes.fit(contents(snapshot, rows))
     data = TrainingData(
         blocks=assemble(snapshot, rows, eyes, fitted, home.cache, report, session.check),
-        target=table.label[rows],
+        target=table.label[rows] if snapshot.labels else table.value[rows],
         weight=table.weight[rows],
         train=np.arange(len(rows)),
         stop=np.zeros(0, dtype=np.int64),
         classes=len(snapshot.labels),
+        group=table.group[rows],
         seed=recipe["seed"],
         grains=recipe["grains"],
         scratch=home.cache,
@@ -81,6 +83,7 @@ def draft(snapshot: Snapshot, recipe: dict[str, Any], fitted: State, learned: St
     """What was learned, before it is calibrated."""
     return Draft(
         kind=snapshot.kind,
+        task=snapshot.task,
         labels=snapshot.labels,
         spam=recipe.get("spam", ""),
         learner_name=recipe["learner"],
@@ -90,6 +93,7 @@ def draft(snapshot: Snapshot, recipe: dict[str, Any], fitted: State, learned: St
         learner_state=learned,
         calibration={},
         cutoffs=None,
+        conformal=None,
     )
 
 

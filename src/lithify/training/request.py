@@ -7,17 +7,24 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lithify import calibration, canon
+from lithify import calibration, canon, conformal
 from lithify import recipe as recipes
+from lithify.data import params as parameters
 from lithify.data.snapshot import Snapshot
 from lithify.errors import EngineMismatch, RunChanged
-from lithify.features.registry import features
+from lithify.features.registry import chosen, features
 from lithify.learners.registry import learner
 from lithify.model import golden
 from lithify.recipe import Recipe
 from lithify.store.home import Home
 
-CODES = {"calibration": calibration.REVISION, "metrics": 2, "golden": golden.REVISION, "plan": 1}
+CODES = {
+    "calibration": calibration.REVISION,
+    "conformal": conformal.REVISION,
+    "golden": golden.REVISION,
+    "metrics": 2,
+    "plan": 2,
+}
 """Codes outside of learner and features that the bits of a model depend on, and their revisions."""
 
 
@@ -51,7 +58,8 @@ def request(snapshot: Snapshot, recipe: dict[str, Any]) -> Request:
 
 def engine_of(kind: str, learner_name: str) -> dict[str, Any]:
     """What the bits of a run depend on besides data and recipe."""
-    return dict(sorted({**CODES, **features(kind).engine, **learner(learner_name).engine}.items()))
+    learns = learner(learner_name)
+    return dict(sorted({**CODES, **features(chosen(kind, learns.reads)).engine, **learns.engine}.items()))
 
 
 def resolve(
@@ -64,7 +72,7 @@ def resolve(
     seconds_per_step : callable
         Times a few steps of a resolved recipe, whose work is thrown away.
     """
-    resolved = recipes.resolve(recipe, snapshot.kind, snapshot.labels)
+    resolved = recipes.resolve(recipe, recipes.subject(snapshot))
     if not recipe.budget:
         return resolved
     engine = engine_of(snapshot.kind, resolved["learner"])
@@ -75,8 +83,9 @@ def resolve(
     began = time.monotonic()
     per_step = seconds_per_step(resolved)
     left = max(0.0, recipe.budget - (time.monotonic() - began))
-    most = int(resolved["params"]["steps"])
-    resolved["params"]["steps"] = max(1, min(most, int(min(float(most), left / max(per_step, 1e-9)))))
+    learns = learner(resolved["learner"])
+    params = recipes.params_of(learns.Params, resolved["params"], resolved["learner"])
+    resolved["params"] = parameters.plain(learns.within(params, left, per_step))
     with home.catalog.transaction():  # of two that decide at the same time the first one's word counts
         known = home.catalog.request(asked)
         if known is None:

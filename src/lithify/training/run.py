@@ -115,7 +115,7 @@ def resume(home: Home, run: str, *, settings: Settings = AS_IT_COMES, report: Re
         return finished
     snapshot = open_snapshot(home, row.snapshot)
     check_engine(f"Run {row.key[7:19]}", row.engine, engine_of(snapshot.kind, str(row.recipe.get("learner"))))
-    recipe = recipes.reread(row.recipe, snapshot.kind, snapshot.labels)
+    recipe = recipes.reread(row.recipe, recipes.subject(snapshot))
     return _run(Task(home, snapshot, Request(row.key, row.snapshot, recipe, row.engine), settings, report))
 
 
@@ -135,7 +135,7 @@ def rebuild(home: Home, model: Model, *, settings: Settings = AS_IT_COMES, repor
     recipe = model.card["recipe"]
     here = engine_of(snapshot.kind, str(recipe.get("learner")))
     check_engine(f"Model {model.digest[7:19]}", model.card["engine"], here)
-    wanted = request(snapshot, recipes.reread(recipe, snapshot.kind, snapshot.labels))
+    wanted = request(snapshot, recipes.reread(recipe, recipes.subject(snapshot)))
     task = Task(home, snapshot, wanted, settings, report)
     return supervisor.rebuild(task) if supervisor.needed(task) else perform.rebuild(task)
 

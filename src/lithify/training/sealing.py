@@ -9,98 +9,119 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify import calibration
+from lithify import calibration, conformal
 from lithify.data import split
-from lithify.data.profile import profile
+from lithify.data.profile import profile, profile_values
 from lithify.data.snapshot import Snapshot
-from lithify.data.state import State
-from lithify.metrics import measure
+from lithify.metrics import measure, measure_values
 from lithify.model.card import card
 from lithify.model.draft import Draft
 from lithify.model.sealed import seal
-from lithify.training.plan import MODEL, Stage
 from lithify.training.request import Request
 
 MIN_CALIBRATION = 50
-"""Rows of the calibration half below which held-out training rows join them."""
+"""Rows of the calibration half for each label below which held-out training rows join them."""
+MIN_CONFORMAL = 100
+"""The same for sets and intervals."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Raw scores of rows the scoring model has not seen, and their labels.
+    """Raw scores of rows the scoring model has not seen, and what is true of them: codes of labels, or values.
 
     Attributes
     ----------
     calibrate : (raw, y) of the calibration half of validation
-    held_out : (raw, y) of training rows, each scored by a fold that has not seen it
+    held_out : (raw, y) of training rows, each scored by a part or a fold that has not seen it
     """
 
-    calibrate: tuple[NDArray[np.float64], NDArray[np.int32]]
-    held_out: tuple[NDArray[np.float64], NDArray[np.int32]]
+    calibrate: tuple[NDArray[np.float64], NDArray[Any]]
+    held_out: tuple[NDArray[np.float64], NDArray[Any]]
+
+    @property
+    def both(self) -> tuple[NDArray[np.float64], NDArray[Any]]:
+        """All of it."""
+        raw, y = zip(self.calibrate, self.held_out, strict=True)
+        return np.concatenate(raw), np.concatenate(y)
 
 
 def finish(
-    snapshot: Snapshot, wanted: Request, draft: Draft, stages: list[Stage], states: Mapping[str, State]
+    snapshot: Snapshot, wanted: Request, draft: Draft, held: tuple[NDArray[np.float64], NDArray[np.int64]]
 ) -> bytes:
-    """Calibrates, measures and seals; returns the model file, whose card holds the test metrics."""
-    evidence = _evidence(snapshot, draft, stages, states)
+    """Calibrates, measures and seals; returns the model file, whose card holds the test metrics.
+
+    ``held`` are raw scores of training rows by what has not seen them, and the numbers of the rows.
+    """
+    calibrate = np.flatnonzero(snapshot.table.side == split.CALIBRATE)
+    evidence = Evidence(
+        (_raw(snapshot, draft, calibrate), _truth(snapshot, calibrate)), (held[0], _truth(snapshot, held[1]))
+    )
     draft = _calibrated(draft, evidence, wanted.recipe)
     test = snapshot.rows("test")
-    raw, y = _scores(snapshot, draft, test)
-    probabilities = draft.probabilities(raw)
-    figures = _figures(y, probabilities, draft)
+    figures = _figures(_truth(snapshot, test), _raw(snapshot, draft, test), draft)
     facts = card(snapshot, wanted.recipe, wanted.engine, draft, figures, test, _calibration_note(evidence))
-    reference = profile(draft.probabilities(np.concatenate([evidence.calibrate[0], evidence.held_out[0]])))
+    raw = evidence.both[0]
+    reference = profile_values(draft.values(raw)) if draft.task == "regression" else profile(draft.probabilities(raw))
     return seal(draft, facts, reference)
 
 
-def _evidence(snapshot: Snapshot, draft: Draft, stages: list[Stage], states: Mapping[str, State]) -> Evidence:
-    rows = np.flatnonzero(snapshot.table.side == split.CALIBRATE)
-    folds = [stage for stage in stages if stage.name != MODEL]
-    raw = [states[stage.name].arrays["raw"] for stage in folds]
-    held = np.concatenate([stage.score for stage in folds]) if folds else np.zeros(0, dtype=np.int64)
-    empty = np.zeros((0, len(snapshot.labels)))
-    return Evidence(
-        calibrate=_scores(snapshot, draft, rows),
-        held_out=(np.concatenate(raw) if raw else empty, snapshot.table.label[held]),
-    )
+def _truth(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Codes of the labels of some rows, or their values."""
+    return snapshot.table.label[rows] if snapshot.labels else snapshot.table.value[rows]
 
 
 def _calibrated(draft: Draft, evidence: Evidence, recipe: Mapping[str, Any]) -> Draft:
     """Probabilities from the calibration half, with held-out training rows where it is small; cut-offs from both."""
-    raw, y = evidence.calibrate
-    both = np.concatenate([raw, evidence.held_out[0]]), np.concatenate([y, evidence.held_out[1]])
-    enough = len(y) >= MIN_CALIBRATION * len(draft.labels) and len(np.unique(y)) == len(draft.labels)
-    if not enough:
-        raw, y = both
-    one_label = len(np.unique(y)) < 2
-    fitted = calibration.identity(len(draft.labels)) if one_label else calibration.fit_temperature(raw, y)
-    draft = replace(draft, calibration=fitted)
+    draft = replace(draft, calibration=_calibration(draft, evidence))
+    if "coverage" in recipe:
+        draft = replace(draft, conformal=_conformal(draft, evidence, recipe["coverage"]))
     if not recipe.get("spam"):
         return draft
     column = draft.labels.index(recipe["spam"])
-    scores = draft.probabilities(both[0])[:, column]
-    is_spam = both[1] == column
+    raw, y = evidence.both
+    scores, is_spam = draft.probabilities(raw)[:, column], y == column
     if not (~is_spam).any():
         return draft
     return replace(draft, cutoffs=calibration.choose_cutoffs(scores[~is_spam], scores[is_spam], recipe["ham_loss"]))
 
 
-def _scores(snapshot: Snapshot, draft: Draft, rows: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+def _calibration(draft: Draft, evidence: Evidence) -> dict[str, Any]:
+    labels = len(draft.labels)
+    raw, y = evidence.calibrate
+    if not (len(y) >= MIN_CALIBRATION * labels and len(np.unique(y)) == labels):
+        raw, y = evidence.both
+    return calibration.fit_temperature(raw, y) if labels and len(np.unique(y)) > 1 else calibration.identity(labels)
+
+
+def _conformal(draft: Draft, evidence: Evidence, coverage: float) -> dict[str, Any]:
+    """From the calibration half; with held-out training rows where a label, or all of it, has few rows there."""
+    raw, y = evidence.calibrate
+    fewest = min(np.bincount(y, minlength=len(draft.labels))) if draft.labels else len(y)
+    if fewest < MIN_CONFORMAL:
+        raw, y = evidence.both
+    if draft.task == "regression":
+        return conformal.fit_intervals(draft.values(raw), y, coverage)
+    return conformal.fit_sets(draft.probabilities(raw), y, coverage)
+
+
+def _raw(snapshot: Snapshot, draft: Draft, rows: NDArray[np.int64]) -> NDArray[np.float64]:
     raw = [draft.raw(contents) for _, contents in snapshot.batches(rows, 4096)]
-    empty = np.zeros((0, len(snapshot.labels)))
-    return (np.concatenate(raw) if raw else empty), snapshot.table.label[rows]
+    return np.concatenate(raw) if raw else np.zeros((0, draft.outputs))
 
 
-def _figures(y: NDArray[np.int32], probabilities: NDArray[np.float64], draft: Draft) -> dict[str, Any]:
+def _figures(y: NDArray[Any], raw: NDArray[np.float64], draft: Draft) -> dict[str, Any]:
     """Test metrics with intervals, to six digits; of two labels the one that means spam is the positive one."""
     if not len(y):
         return {}
-    if len(draft.labels) == 2 and draft.spam == draft.labels[0]:
-        y, probabilities = 1 - y, probabilities[:, ::-1]
+    if draft.task == "regression":
+        measured = measure_values(y, draft.values(raw))
+    else:
+        probabilities = draft.probabilities(raw)
+        if len(draft.labels) == 2 and draft.spam == draft.labels[0]:
+            y, probabilities = 1 - y, probabilities[:, ::-1]
+        measured = measure(y, probabilities)
     return {
-        name: {key: float(f"{value:.6g}") for key, value in measured._asdict().items()}
-        for name, measured in measure(y, probabilities).items()
+        name: {key: float(f"{value:.6g}") for key, value in found._asdict().items()} for name, found in measured.items()
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.batches import Block, Blocks, Dense, Hashed, TrainingData
+from lithify.data.batches import Block, Blocks, Codes, Dense, Hashed, TrainingData
 from lithify.data.spill import release
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
@@ -97,13 +97,13 @@ def admit(work: Work, progress: Progress) -> None:
     fits = 0 <= progress.stage <= len(names) and progress.finished.keys() == set(names[: progress.stage])
     if not fits or (progress.stage == len(names) and progress.state is not None):
         raise MalformedContainer("The checkpoint is of another plan.", found=f"stage {progress.stage}")
-    learner, classes = work.prepared.learner, work.prepared.data.classes
+    learner, data = work.prepared.learner, work.prepared.data
     for stage in work.stages[: progress.stage]:
         state = progress.finished[stage.name]
         if stage.name == MODEL:
-            learner.audit(state, work.prepared.features, classes)
+            learner.audit(state, work.prepared.features, data.classes)
         elif {n: (a.dtype.str, a.shape) for n, a in state.arrays.items()} != {
-            "raw": ("<f8", (len(stage.score), classes))
+            "raw": ("<f8", (len(stage.score), data.outputs))
         }:
             raise MalformedContainer("The scores of a fold in the checkpoint do not fit.")
     if progress.state is not None:
@@ -163,6 +163,23 @@ def _finish(work: Work, stage: Stage, data: TrainingData, state: State) -> State
     return State({"raw": np.concatenate(raw)})
 
 
+def held_out(
+    prepared: Prepared, stages: Sequence[Stage], states: Mapping[str, State]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Raw scores of training rows by what has not seen them, and the numbers of the rows.
+
+    They come from the folds of the plan, or where it has none, from the parts of the learner itself.
+    """
+    folds = [stage for stage in stages if stage.name != MODEL]
+    if folds:
+        raw = np.concatenate([states[stage.name].arrays["raw"] for stage in folds])
+        return raw, np.concatenate([stage.score for stage in folds])
+    scores = prepared.learner.held_out(states[MODEL], prepared.data)
+    if scores is None:
+        return np.zeros((0, prepared.data.outputs)), np.zeros(0, dtype=np.int64)
+    return scores, prepared.rows[prepared.data.train]
+
+
 def _prefix(stage: str) -> str:
     return f"finished/{stage.replace(' ', '-')}"
 
@@ -175,6 +192,8 @@ def take(blocks: Blocks, rows: NDArray[np.int64]) -> Blocks:
 def _take(block: Block, rows: NDArray[np.int64]) -> Block:
     if isinstance(block, Dense):
         return Dense(block.values[rows])
+    if isinstance(block, Codes):
+        return Codes(block.values[rows], block.sizes)
     lengths = block.start[rows + 1] - block.start[rows]
     start = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     pieces = [block.index[block.start[row] : block.start[row + 1]] for row in rows]

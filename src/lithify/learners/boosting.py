@@ -1,0 +1,241 @@
+"""Bagged gradient boosting: LightGBM grows the trees, in chunks of rounds; a step is one chunk of every member.
+
+Each member of the bag learns from the rows outside of its fold (Friedman 2001, doi:10.1214/aos/1013203451; Ke et al.
+2017, "LightGBM"). After every round the loss on all folds together, each row scored by the member that has not seen
+it, says how many rounds are best; all members are cut back to as many and averaged. Grain g grows the members
+g, g + grains, ...: a member's trees depend on its number and nothing else, so the grains change no bit.
+
+What is sealed is our own forest: LightGBM is needed to train, and never to predict.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithify.data.batches import Blocks, TrainingData
+from lithify.data.spill import release
+from lithify.data.state import State
+from lithify.errors import MalformedContainer
+from lithify.features.base import Features
+from lithify.learners.base import Learner, Partial
+from lithify.learners.boosting_bag import appended, audit_bag, audit_member, bag, best, member_of, prefix
+from lithify.learners.boosting_data import matrix, ordered, width
+from lithify.learners.boosting_growing import Problem, grow, pose
+from lithify.learners.boosting_rules import BoostingParams, settle
+from lithify.learners.folds import fold_of
+from lithify.learners.forest import DTYPES, Forest, empty, from_arrays, importances
+from lithify.learners.forest_scoring import BLOCKS, score
+from lithify.learners.forest_scoring import matrix as whole_matrix
+from lithify.learners.forest_shap import contributions
+
+_SCORED = 4096
+_FACTS = {"rounds", "best_round", "loss", "grew"}
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("lightgbm")
+    except importlib.metadata.PackageNotFoundError:
+        return "none"
+
+
+class Boosting(Learner):
+    """See the module."""
+
+    Params: ClassVar[type] = BoostingParams
+    engine: ClassVar[Mapping[str, int | str]] = {"learner.boosting": 1, "lightgbm": _version()}
+    reads: ClassVar[tuple[str, ...]] = ("columns",)
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        self._problem: Problem | None = None
+        self._opened: tuple[State, Forest] | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def settle(cls, params: Any, rows: int, columns: int, classes: int) -> Any:
+        """Learning rate, size of trees and rounds in a step, where they are left to the data."""
+        return settle(params, rows, columns, classes)
+
+    @classmethod
+    def within(cls, params: Any, seconds: float, per_step: float) -> Any:
+        """Fewer rounds."""
+        chunk = params.chunk or 1
+        return replace(params, rounds=max(1, min(params.rounds, chunk * int(seconds / max(per_step, 1e-9)))))
+
+    def steps(self, data: TrainingData) -> int:
+        """One chunk of rounds each."""
+        return -(-int(self.params.rounds) // int(self._settled(data).chunk))
+
+    def start(self, data: TrainingData) -> State:
+        """No trees; the best constant scores."""
+        problem, members = self._prepare(data), self._settled(data).members
+        shape = (len(problem.rows), problem.loss.outputs)
+        arrays: dict[str, NDArray[Any]] = {}
+        for member in range(members):
+            name = prefix(member)
+            raw = np.broadcast_to(problem.start(member), shape).copy()
+            rounds = {name + "raw": raw, name + "rounds": np.zeros(0, dtype=np.int64)}
+            arrays |= empty(problem.loss.outputs).arrays(name) | rounds
+        losses = self._losses(arrays, problem, [np.zeros(0)] * members, 1)
+        loss = None if losses is None else float(losses[0])
+        return State(arrays, {"rounds": 0, "best_round": 0, "loss": loss, "grew": True})
+
+    def grain(self, state: State, data: TrainingData, step: int, grain: int) -> Partial:
+        """The next chunk of some members; empty where there are fewer members than grains."""
+        problem, params = self._prepare(data), self._settled(data)
+        partial: Partial = {}
+        for member in range(grain, params.members, data.grains):
+            name = prefix(member)
+            chunk = grow(problem, params, member, step, state.arrays[name + "raw"])
+            partial |= chunk.forest.arrays(name) | {name + "raw": chunk.raw, name + "losses": chunk.losses}
+        return partial
+
+    def apply(self, state: State, data: TrainingData, step: int, total: Partial) -> State:
+        """Puts the new trees behind the old ones, and looks for the best round among the new."""
+        problem, params = self._prepare(data), self._settled(data)
+        members = range(params.members)
+        arrays: dict[str, NDArray[Any]] = {}
+        for member in members:
+            arrays |= appended(state.arrays, total, member)
+        rounds = min(params.chunk, params.rounds - state.facts["rounds"])
+        losses = self._losses(state.arrays, problem, [total[prefix(member) + "losses"] for member in members], rounds)
+        facts = dict(state.facts, rounds=state.facts["rounds"] + rounds)
+        facts["grew"] = any(len(total[prefix(member) + "losses"]) for member in members)
+        if losses is None:
+            return State(arrays, {**facts, "best_round": facts["rounds"]})
+        at = int(losses.argmin())
+        if losses[at] < state.facts["loss"]:
+            facts |= {"loss": float(losses[at]), "best_round": state.facts["rounds"] + at + 1}
+        return State(arrays, facts)
+
+    def done(self, state: State) -> bool:
+        """Whether the held-out loss has not fallen for long, or no tree found a split any more."""
+        facts = state.facts
+        return not facts["grew"] or facts["rounds"] - facts["best_round"] >= self.params.patience
+
+    def finish(self, state: State, data: TrainingData) -> State:
+        """The members, cut back to the best round, as one forest."""
+        problem, params = self._prepare(data), self._settled(data)
+        members = [
+            replace(best(state.arrays, member, params.chunk, state.facts["best_round"]), bias=problem.start(member))
+            for member in range(params.members)
+        ]
+        return bag(members, problem.shift, problem.scale, data.classes, width(data.blocks))
+
+    def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
+        """Raw scores: for two classes (0, s), else one for each class; in regression the value."""
+        return _whole(score(self._forest(state), whole_matrix(blocks)), state.facts["classes"])
+
+    def contributions(self, state: State, blocks: Blocks, column: int) -> tuple[dict[str, NDArray[np.float64]], float]:
+        """SHAP values of the columns of each block."""
+        rows = whole_matrix(blocks)[:1]
+        sign = -1.0 if state.facts["classes"] == 2 and column == 0 else 1.0
+        shares = sign * contributions(self._forest(state), rows)[0, :, 0 if state.facts["classes"] <= 2 else column]
+        widths = {name: width({name: blocks[name]}) for name in BLOCKS if name in blocks}
+        ends = np.cumsum(list(widths.values()))[:-1]
+        return dict(zip(widths, np.split(shares[:-1], ends), strict=True)), float(shares[-1])
+
+    def audit(self, state: State, features: Features, classes: int) -> None:
+        """Checks that the arrays are a bag of trees for these labels."""
+        audit_bag(state, classes)
+
+    def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
+        """Scores of each training row by the member whose fold it is in; None where there is one member."""
+        members = len(state.arrays["member_bias"])
+        fold = fold_of(data.group[data.train], members, data.seed)
+        if members == 1 or (fold == fold[0]).all():
+            return None
+        out = np.empty((len(fold), max(1, data.classes)))
+        for member in range(members):
+            forest, held = member_of(state, self._forest(state), member), np.flatnonzero(fold == member)
+            for at in range(0, len(held), _SCORED):
+                some = held[at : at + _SCORED]
+                out[some] = _whole(score(forest, matrix(data.blocks, data.train[some])), data.classes)
+                for block in ordered(data.blocks):
+                    release(block.values)
+        return out
+
+    def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
+        """Share of each column in the gain of all splits."""
+        return importances(self._forest(state), len(features.columns(fitted)))
+
+    def admit(self, state: State, data: TrainingData) -> None:
+        """Checks every array that LightGBM or a kernel would be given, and that no other is there."""
+        problem, facts = self._prepare(data), state.facts
+        counts = [facts.get(name) for name in ("rounds", "best_round")]
+        loss = facts.get("loss")
+        known = type(loss) in (int, float, type(None)) and type(facts.get("grew")) is bool
+        if facts.keys() != _FACTS or not known or any(type(count) is not int for count in counts):
+            raise MalformedContainer("The state in the checkpoint is not one of boosting.")
+        params, rounds = self._settled(data), facts["rounds"]
+        whole = 0 <= facts["best_round"] <= rounds <= params.rounds and math.isfinite(loss or 0.0)
+        if not whole or (rounds % params.chunk and rounds != params.rounds):
+            raise MalformedContainer("The rounds in the checkpoint do not fit.", found=str(facts["rounds"]))
+        names = [*DTYPES, "raw", "rounds"]
+        expected = {prefix(member) + name for member in range(params.members) for name in names}
+        if state.arrays.keys() != expected:
+            raise MalformedContainer("The arrays in the checkpoint are not those of boosting.")
+        chunks = -(-rounds // params.chunk)
+        shape = (len(problem.rows), problem.loss.outputs)
+        for member in range(params.members):
+            raw = state.arrays[prefix(member) + "raw"]
+            if raw.dtype != np.float64 or raw.shape != shape or not np.isfinite(raw).all():
+                raise MalformedContainer("The scores in the checkpoint do not fit.", expected=str(shape))
+            audit_member(state.arrays, member, width(data.blocks), shape[1], chunks)
+
+    def figures(self, state: State) -> dict[str, float]:
+        """Rounds, and the smallest loss on held-out rows."""
+        loss = {} if state.facts["loss"] is None else {"loss": float(state.facts["loss"])}
+        return {"rounds": float(state.facts["rounds"]), **loss}
+
+    def _losses(
+        self, arrays: Mapping[str, NDArray[Any]], problem: Problem, found: list[NDArray[np.float64]], rounds: int
+    ) -> NDArray[np.float64] | None:
+        """Mean loss on held-out rows after each round of a chunk; None where no row is held out.
+
+        A member that found no more splits stays where it was.
+        """
+        weight = 0.0
+        losses = np.zeros(rounds)
+        for member, some in enumerate(found):
+            held = np.flatnonzero(problem.fold == member)
+            if len(held) == 0:
+                continue
+            weight += float(np.cumsum(problem.cost[held])[-1])
+            stays = problem.loss.total(arrays[prefix(member) + "raw"], problem.target, problem.cost, held)
+            padding = np.full(rounds - len(some), some[-1] if len(some) else stays)
+            losses += np.concatenate([some, padding])
+        return losses / weight if weight > 0.0 else None
+
+    def _settled(self, data: TrainingData) -> Any:
+        """The parameters; those of a resolved recipe are settled already."""
+        return settle(self.params, len(data.train), width(data.blocks), data.classes)
+
+    def _prepare(self, data: TrainingData) -> Problem:
+        """The problem of these data; kept for the next step, made again after a resume."""
+        with self._lock:
+            if self._problem is None or self._problem.data is not data:
+                self._problem = None  # two at a time would take twice the memory
+                self._problem = pose(data, self._settled(data))
+            return self._problem
+
+    def _forest(self, state: State) -> Forest:
+        """The forest of a finished state; its tables are made once."""
+        opened = self._opened
+        if opened is None or opened[0] is not state:
+            opened = self._opened = (state, from_arrays(state.arrays))
+        return opened[1]
+
+
+def _whole(raw: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
+    return np.concatenate([np.zeros_like(raw), raw], axis=1) if classes == 2 else raw

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify.data import grammar, values
-from lithify.data.cells import Reader, Written, as_text, decode, decode_row, encode_row, layout
+from lithify.data.cells import Reader, as_text, decode, decode_row, encode_row, layout
 from lithify.data.schema import Field
 from lithify.data.split import TIME_MISSING
 from lithify.errors import DataError
@@ -39,7 +39,7 @@ def read(fields, columns: dict, task="classification"):
 
 def one(kind: str, cell: object, form: str = "") -> object:
     """What a cell is read as, the same in a column and in a dict; ``unread`` where it cannot be."""
-    fields = (Written("x", kind, "input", form=form),)
+    fields = (Field("x", kind, "input", form=form),)
     columns = read(fields, {"x": pa.array([cell])})
     content, misfits = encode_row(fields, {"x": cell})
     assert columns.contents == [content]
@@ -79,7 +79,7 @@ def test_any_text_is_read_alike_in_a_column_and_in_a_dict(cells):
     cells = [cell for cell in cells if not isinstance(cell, float)]
     for kind in ("number", "boolean", "time", "category", "text"):
         for form in ("", "1.234,5", "m/d/y"):
-            fields = (Written("x", kind, "input", form=form),)
+            fields = (Field("x", kind, "input", form=form),)
             columns = read(fields, {"x": pa.array(cells, pa.string())})
             rows = [encode_row(fields, {"x": cell}) for cell in cells]
             assert columns.contents == [content for content, _ in rows]

@@ -44,7 +44,7 @@ def test_columns_are_matched_by_name(tmp_path: Path) -> None:
     assert notes == [
         "Not there, and missing in every row: 'sure'.",
         "Left out, since unknown: 'extra'.",
-        "age: 1 cells are no number and count as missing.",
+        "age: 1 cell is no number and counts as missing",
         "1 record could not be read.",
     ]
 

@@ -252,7 +252,7 @@ def test_later_cells_that_do_not_fit_are_counted(tmp_path: Path, monkeypatch: py
     assert not source.notes()
     for _ in range(2):  # reading again does not count twice
         assert [row["n"] for row in inputs(source)][-2:] == [None, None]
-        assert source.notes() == ["n: 2 cells are no number and count as missing."]
+        assert source.notes() == ["n: 2 cells are no number and count as missing"]
 
 
 def test_useless_and_mixed_columns(tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def test_figures_of_values(values):
     assert values.probabilities.shape == (len(rows), 0)
 
 
+def test_a_learned_quantile_is_held_to_its_level(values):
+    model, snapshot = make_table(task="regression")
+    model.card["recipe"]["params"] = {"objective": "quantile", "quantile": 0.8}
+    found = evaluate(model, snapshot).metrics["pinball_loss"]
+    assert found["value"] == metrics.pinball_loss(values.y, values.predicted, 0.8)
+    assert "pinball_loss" not in values.metrics
+
+
 def test_worst_mistakes_of_values_are_the_furthest_off(values):
     off = [abs(one.truth - one.predicted) for one in values.mistakes]
     assert off == sorted(off, reverse=True)

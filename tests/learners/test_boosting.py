@@ -224,6 +224,14 @@ def test_ten_rows(classes: int) -> None:
         assert learner.done(state) or state.facts["rounds"] == 60
 
 
+def test_nothing_is_printed_and_no_share_is_too_small(capfd) -> None:
+    data = table(2, 30, weight=np.zeros(30))
+    for given_ in ({"row_share": 0.01}, {"column_share": 0.01, "leaves": 1}, {"max_bins": 2}):
+        learner, _, finished = train(data, rounds=5, **given_)
+        assert np.isfinite(learner.predict(finished, data.blocks)).all()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_columns_that_say_nothing() -> None:
     data = table(2, 50, blocks={"numbers": Dense(np.full((50, 2), 3.0))})
     learner, state, finished = train(data)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lithify.data import columnar, values
 from lithify.data.decoding import Cells, Strings, decode, decode_row
-from lithify.data.encoding import NO_STRING, NUMERIC, Layout, Written, form_of, layout
+from lithify.data.encoding import NO_STRING, NUMERIC, Layout, layout
 from lithify.data.grammar import date_text, shortest
 from lithify.data.schema import Field, Role, Task
 from lithify.data.split import TIME_MISSING
@@ -23,7 +23,6 @@ __all__ = [
     "Layout",
     "Reader",
     "Strings",
-    "Written",
     "as_text",
     "decode",
     "decode_row",
@@ -133,7 +132,7 @@ def encode_row(fields: Sequence[Field], row: Mapping[str, object]) -> tuple[byte
         if type(value) is float and one.kind == "number":
             head.append(value + 0.0 if value - value == 0.0 else math.nan)
             continue
-        found = values.number(value, one.kind, form_of(one))
+        found = values.number(value, one.kind, one.form)
         if found is None:
             misfits[one.name] = 1
         head.append(math.nan if found is None else found)
@@ -173,7 +172,7 @@ def _column(batch: Any, one: Field) -> Any:
 
 def _numbers(batch: Any, one: Field, misfits: dict[str, int]) -> NDArray[np.float64]:
     kind = "time" if one.role == "time" else one.kind if one.kind in NUMERIC else "number"
-    found, unread = columnar.numbers(_column(batch, one), kind, form_of(one))
+    found, unread = columnar.numbers(_column(batch, one), kind, one.form)
     misfits[one.name] = unread
     return found
 

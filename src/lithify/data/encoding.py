@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from lithify.data.grammar import Form
 from lithify.data.schema import Field
 from lithify.errors import DataError
 
@@ -21,24 +19,6 @@ NUMERIC: Final = ("number", "time", "boolean")
 NO_STRING: Final = 0xFFFFFFFF
 _KEPT = 32
 _layouts: dict[int, tuple[Sequence[Field], Layout]] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Written(Field):
-    """A field whose kind leaves open how its cells are written.
-
-    Attributes
-    ----------
-    form : str
-        See :data:`lithify.data.grammar.Form`.
-    """
-
-    form: Form = ""
-
-
-def form_of(field: Field) -> Form:
-    """How the cells of a field are written where its kind leaves that open."""
-    return field.form if isinstance(field, Written) else ""
 
 
 class Layout:

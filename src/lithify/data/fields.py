@@ -7,11 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
-from lithify.data.encoding import Written
-from lithify.data.grammar import Form
 from lithify.data.kinds import counted, different, form_told, kind_of, order_of, share, useless
 from lithify.data.looks import Look
-from lithify.data.schema import Field, FieldKind, Role, Task
+from lithify.data.schema import Field, FieldKind, Form, Role, Task
 from lithify.errors import TooFewRows, UsageError
 
 LABEL_NAMES: Final = ("target", "label", "class", "y")
@@ -171,7 +169,7 @@ def _field(name: str, look: Look, role: Role | None, asked: Asked) -> Field:
 def _made(name: str, kind: FieldKind, role: Role, why: str, form: Form) -> Field:
     """A field that says how its cells are written where its kind leaves that open."""
     fits = (kind == "time" and form == "m/d/y") or (kind == "number" and form == "1.234,5")
-    return Written(name, kind, role, why, form) if fits else Field(name, kind, role, why)
+    return Field(name, kind, role, why, form if fits else "")
 
 
 def _timed(name: str, look: Look, form: Form) -> Field:
@@ -204,7 +202,7 @@ def _label(one: Field, look: Look, task: Task, why: str) -> Field:
     kind: FieldKind = one.kind
     if task == "classification" and kind != "number" and look.types != {"boolean"}:
         kind, why = "category", different(look)
-    return _made(one.name, kind, "label", why, one.form if isinstance(one, Written) else "")
+    return _made(one.name, kind, "label", why, one.form)
 
 
 def _notes(fields: list[Field], looks: Mapping[str, Look]) -> Iterable[str]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Final, Literal
+from typing import Final
 
-Form = Literal["", "m/d/y", "1.234,5"]
 """What the cells of a column leave open: ``m/d/y`` where dates have the month first, ``1.234,5`` where numbers have a
 decimal comma; empty for the rest."""
 

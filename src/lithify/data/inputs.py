@@ -10,8 +10,10 @@ import numpy as np
 
 from lithify.data import text
 from lithify.data.mail import RAW_LIMIT
+from lithify.data.cells import encode_row
 from lithify.data.schema import Field
 from lithify.data.streams import open_regular, shown
+from lithify.data.tabular_scoring import tables_to_score
 from lithify.errors import NotFound, UnknownSource
 from lithify.media import mime
 
@@ -34,15 +36,12 @@ def read_inputs(
         several = [inputs] if isinstance(inputs, (str, bytes, Path)) else list(inputs)
         names = [item if isinstance(item, str) else str(item) if isinstance(item, Path) else "" for item in several]
         return names, [read_input(item, kind) for item in several]
-    from lithify.data.cells import encode_row
-    from lithify.data.tabular import tables_to_score
-
     if isinstance(inputs, Mapping) and not any(_is_column(cell) for cell in inputs.values()):
         return [""], [encode_row(fields, inputs)[0]]
     if isinstance(inputs, (list, tuple)) and all(isinstance(item, Mapping) for item in inputs):
         return [""] * len(inputs), [encode_row(fields, item)[0] for item in inputs]
     names, contents = [], []
-    for found, some, _ in tables_to_score(inputs, fields):
+    for found, some, _ in tables_to_score(inputs, tuple(fields)):
         names += found
         contents += some
     return names, contents

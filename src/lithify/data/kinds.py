@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from lithify.data.grammar import PAIRS, Form
+from lithify.data.grammar import PAIRS
 from lithify.data.looks import WATCHED, Look
-from lithify.data.schema import FieldKind, Role
+from lithify.data.schema import FieldKind, Form, Role
 
 ALMOST: Final = 0.995
 """A column is of a kind when so many of its cells are; the others count as missing."""

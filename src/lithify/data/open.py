@@ -16,7 +16,6 @@ from lithify.data.archives import Tar, Zip, is_tar, is_zip
 from lithify.data.collection import NoLabels
 from lithify.data.columns import LABEL_NAMES, TEXT_NAMES, Asked, named
 from lithify.data.files import Folder, SingleFile
-from lithify.data.inputs import read_input as read_input
 from lithify.data.mail import RAW_LIMIT, looks_like_mail, looks_like_mbox, mail_row
 from lithify.data.recognise import KNOWN, ContentKind, files_source, no_columns, open_members
 from lithify.data.schema import Field, FieldKind, Problem, Row, Task

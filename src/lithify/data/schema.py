@@ -15,6 +15,7 @@ Reason = Literal[
 
 FieldKind = Literal["number", "category", "boolean", "text", "time", "identifier"]
 Role = Literal["input", "label", "time", "group", "weight", "side", "left out"]
+Form = Literal["", "m/d/y", "1.234,5"]
 Task = Literal["classification", "regression"]
 
 
@@ -31,12 +32,16 @@ class Field:
         What it is for; only fields of the role ``input`` are in a row's content.
     why : str
         How the kind and the role were found out, for people; not part of what the field is.
+    form : str
+        How its cells are written, where the kind leaves that open: ``m/d/y`` for dates with the month first,
+        ``1.234,5`` for numbers with a decimal comma.
     """
 
     name: str
     kind: FieldKind
     role: Role
     why: str = dataclasses.field(default="", compare=False)
+    form: Form = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,15 +20,16 @@ from numpy.typing import NDArray
 
 from lithify import canon
 from lithify.data import split
-from lithify.data.schema import Field, FieldKind, Role, Task
+from lithify.data.schema import Field, FieldKind, Form, Role, Task
 from lithify.data.table import RowTable, copy_key, from_arrow, key_words, locate, read_ipc
 from lithify.errors import IntegrityError, MalformedContainer, NewerFormat, NotFound
 from lithify.store.home import Home
 
 FORMAT = 1
 _FIELDS: dict[str, Any] = {
-    "kind": str, "task": str, "fields": list, "parent": (str, type(None)), "labels": list, "rows": dict, "split": dict, "groups": dict,
-    "generations": list, "period": (list, type(None)), "quarantine": dict, "copies": int, "truncated": int,
+    "kind": str, "task": str, "fields": list, "parent": (str, type(None)), "labels": list, "rows": dict,
+    "split": dict, "groups": dict, "generations": list, "period": (list, type(None)), "quarantine": dict,
+    "copies": int, "truncated": int,
 }  # fmt: skip
 _SIDES = (split.TRAIN, split.STOP, split.CALIBRATE, split.TEST, split.EXCLUDED, split.UNDECIDED)
 _MAPPED = 2
@@ -72,7 +73,7 @@ class Snapshot:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The columns of a table, sorted by name; empty for mail and text."""
-        return tuple(Field(field["name"], field["kind"], field["role"]) for field in self.manifest["fields"])
+        return tuple(Field(**field) for field in self.manifest["fields"])
 
     @property
     def inputs(self) -> tuple[Field, ...]:
@@ -189,18 +190,15 @@ def read_manifest(data: bytes, digest: str) -> dict[str, Any]:
     return manifest
 
 
-def _are_fields(fields: list[Any]) -> bool:
+def _are_fields(listed: list[Any]) -> bool:
     """Whether these are the fields of a table, each once and sorted by name."""
-    for field in fields:
-        if (
-            not isinstance(field, dict)
-            or field.keys() != {"name", "kind", "role"}
-            or not isinstance(field["name"], str)
-        ):
+    choices = {"kind": get_args(FieldKind), "role": get_args(Role), "form": get_args(Form)}
+    for one in listed:
+        if not isinstance(one, dict) or one.keys() != {"name", *choices} or not isinstance(one["name"], str):
             return False
-        if field["kind"] not in get_args(FieldKind) or field["role"] not in get_args(Role):
+        if any(one[name] not in known for name, known in choices.items()):
             return False
-    names = [field["name"] for field in fields]
+    names = [one["name"] for one in listed]
     return names == sorted(set(names))
 
 

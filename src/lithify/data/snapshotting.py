@@ -296,7 +296,9 @@ def _manifest(
         "format": FORMAT,
         "kind": source.kind,
         "task": source.task,
-        "fields": [{"name": field.name, "kind": field.kind, "role": field.role} for field in source.fields],
+        "fields": [
+            {"name": field.name, "kind": field.kind, "role": field.role, "form": field.form} for field in source.fields
+        ],
         "parent": parent.digest if parent else None,
         "quarantine": dict(sorted(Counter(problem.reason for problem in problems).items())),
         **counted,

@@ -16,8 +16,8 @@ from lithify.errors import MalformedContainer
 
 COLUMNS: Final[dict[str, tuple[Any, tuple[int, ...]]]] = {
     "key": (np.uint8, (32,)), "label": (np.int32, ()), "value": (np.float64, ()), "time": (np.int64, ()),
-    "weight": (np.float64, ()), "group": (np.int64, ()), "side": (np.uint8, ()), "generation": (np.uint16, ()), "shard": (np.int32, ()),
-    "position": (np.int32, ()), "copy": (np.uint32, ()), "field_group": (np.uint64, ()),
+    "weight": (np.float64, ()), "group": (np.int64, ()), "side": (np.uint8, ()), "generation": (np.uint16, ()),
+    "shard": (np.int32, ()), "position": (np.int32, ()), "copy": (np.uint32, ()), "field_group": (np.uint64, ()),
     "signature": (np.uint16, (BINS,)),
 }  # fmt: skip
 """Name → dtype and shape of a row; signatures of rows of a table have ``EXACT_BINS``."""
@@ -53,7 +53,7 @@ class RowTable:
     shard, position : (n,) int32
         Where the content lies; while a snapshot is being made, shard -1 - c stands for chunk c.
     copy : (n,) uint32
-        Of rows of a table with the same inputs the first is 0, the next 1; 0 for mail and text, whose copies are merged.
+        Of rows of a table with the same inputs the first is 0, the next 1; 0 for mail and text: copies are merged.
     field_group : (n,) uint64
         Digest of the group field's value, 0 for none.
     signature : (n, 128) or (n, 4) uint16

@@ -37,7 +37,6 @@ from typing import Any, Final
 
 from lithify.data.cells import Reader
 from lithify.data.columns import Asked
-from lithify.data.encoding import form_of
 from lithify.data.fields import Asked as Roles
 from lithify.data.fields import infer
 from lithify.data.schema import Field, Problem, Row
@@ -141,14 +140,16 @@ class TableSource(Source):
 
     def signature(self) -> str:
         """Changes when the data or the way it is read does."""
-        fields = [(field.name, field.kind, field.role, form_of(field)) for field in self.fields]
+        fields = [(field.name, field.kind, field.role, field.form) for field in self.fields]
         return f"{self._part.signature()} {self.task} {fields}"
 
     def notes(self) -> list[str]:
         """What a person should know: about the fields and, once all rows were read, about cells that did not fit."""
         kinds = {field.name: field.kind for field in self.fields}
-        found = sorted(self._misfits.items())
-        misfits = [f"{name}: {count:,} cells are no {kinds[name]} and count as missing." for name, count in found]
+        misfits = [
+            f"{name}: {_cells(count)} no {kinds[name]} and {'counts' if count == 1 else 'count'} as missing"
+            for name, count in sorted(self._misfits.items())
+        ]
         return [*self._part.notes(), *self._notes, *misfits]
 
     def rows(self) -> Iterator[Row | Problem]:
@@ -192,6 +193,10 @@ class TableSource(Source):
                 yield Problem(origin, "no label")
             else:
                 yield Row(content, label, time, group, side, weight, origin, value=value)
+
+
+def _cells(count: int) -> str:
+    return f"{count:,} cell is" if count == 1 else f"{count:,} cells are"
 
 
 def _with_labels(batch: Any) -> Any:

@@ -46,6 +46,7 @@ def check(asked: Asked, names: Sequence[str]) -> None:
 
 
 def no_column(name: str | None, role: str, names: Sequence[str]) -> UsageError:
+    """The error for a column that was named for a role and is not there."""
     near = None if name is None else named(names, [name.casefold()])
     return UsageError(
         f"There is no column {name!r}." if name is not None else "There is no column with the labels.",
@@ -79,12 +80,14 @@ def differences(names: Sequence[str], like: Sequence[Field], taken: set[str | No
 
 
 def text_note(fields: Sequence[Field]) -> list[str]:
+    """How to learn from texts alone, where a column bears a plain name of texts."""
     texts = [field.name for field in fields if field.kind == "text" and field.role == "input"]
     name = named(texts, TEXT_NAMES)
     return [f"To learn from the texts in {name!r} alone, name that column with --text."] if name else []
 
 
 def nothing_left(fields: Sequence[Field]) -> UsageError:
+    """The error for a table none of whose columns is an input."""
     out = [f"{shown(field.name)!r} ({field.why})" for field in fields if field.role == "left out"]
     return UsageError(
         "No column is left to learn from.",

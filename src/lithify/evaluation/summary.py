@@ -9,7 +9,7 @@ from lithify.evaluation.result import Result
 from lithify.metrics import wilson
 
 HEADLINES = ("missed_at_1_per_100", "one_minus_roca_percent", "accuracy", "calibration_error")
-HEADLINES_VALUES = ("mae", "median_absolute_error", "rmse", "r_squared")
+HEADLINES_VALUES = ("pinball_loss", "mae", "median_absolute_error", "rmse", "r_squared")
 HEADLINES_MANY = ("accuracy", "balanced_accuracy", "auc", "calibration_error")
 
 

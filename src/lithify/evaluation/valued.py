@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from lithify.evaluation.mistakes import Miss, furthest
 def valued(model: Model, snapshot: Snapshot, rows: NDArray[np.int64], raw: NDArray[np.float64]) -> dict[str, Any]:
     """The fields of a :class:`~lithify.evaluation.result.Result` that depend on the task, of raw scores of ``rows``."""
     y, predicted = snapshot.table.value[rows], model.draft.values(raw)
-    measured = metrics.measure_values(y, predicted)
+    measured = metrics.measure_values(y, predicted, level=_level(model))
     keys = snapshot.table.key[rows]
     return {
         "labels": (),
@@ -40,3 +41,9 @@ def valued(model: Model, snapshot: Snapshot, rows: NDArray[np.int64], raw: NDArr
             for i in furthest(y, predicted).tolist()
         ),
     }
+
+
+def _level(model: Model) -> float | None:
+    """The level of the quantile that was learned, by the recipe on the card; None where the aim was another."""
+    params: Mapping[str, Any] = model.card["recipe"].get("params", {})
+    return float(params["quantile"]) if params.get("objective") == "quantile" else None

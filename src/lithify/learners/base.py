@@ -24,6 +24,7 @@ from lithify.data.batches import Blocks, TrainingData
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
+from lithify.learners.forest import Forest
 
 SCORED = 256
 """Rows scored at a time."""
@@ -115,7 +116,7 @@ class Learner(ABC):
 
     @abstractmethod
     def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
-        """Raw scores of a finished state, (n, classes) float64, the same for one row and for many; (n, 1) in regression.
+        """Raw scores of a finished state, (n, classes) float64, or (n, 1) in regression; the same for one row and many.
 
         Of two labels the scores are (0, s).
         """
@@ -139,7 +140,11 @@ class Learner(ABC):
         return None
 
     def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
-        """How much each of ``features.columns(fitted)`` counts, not negative, summing to one; None if that is unknown."""
+        """How much each of ``features.columns(fitted)`` counts: not negative, summing to one; None if unknown."""
+        return None
+
+    def tree(self, state: State) -> Forest | None:
+        """The decision tree of a learner that is one, to be drawn; None for all others."""
         return None
 
     def admit(self, state: State, data: TrainingData) -> None:

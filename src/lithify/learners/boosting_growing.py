@@ -27,6 +27,7 @@ FOREST_KERNELS = "lithify.learners.forest_kernels"
 NOBODY = -1
 """Fold of rows that no member is judged by."""
 _PIECE_ROWS = 16384
+_FEWEST_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def data_settings(params: Any) -> dict[str, Any]:
 
 def _tree_settings(problem: Problem, params: Any, member: int, chunk: int) -> dict[str, Any]:
     loss = problem.loss
+    share = max(params.row_share, min(1.0, _FEWEST_ROWS / len(problem.data.train)))  # LightGBM fails on no rows
     return {
         **data_settings(params),
         "objective": "none",
@@ -133,8 +135,8 @@ def _tree_settings(problem: Problem, params: Any, member: int, chunk: int) -> di
         "num_leaves": params.leaves,
         "min_data_in_leaf": params.min_rows_leaf,
         "feature_fraction": params.column_share,
-        "bagging_fraction": params.row_share,
-        "bagging_freq": 1 if params.row_share < 1.0 else 0,
+        "bagging_fraction": share,
+        "bagging_freq": 1 if share < 1.0 else 0,
         "lambda_l2": params.l2,
         "extra_trees": params.extra,
         "cat_l2": params.category_l2,
@@ -220,4 +222,4 @@ def _costs(data: TrainingData, rows: NDArray[np.int64], balanced: bool) -> NDArr
         shares = compiled(KERNELS).class_costs(data.target[data.train], data.weight[data.train], data.classes)
         cost = cost / np.where(shares > 0.0, shares, 1.0)[data.target[rows]]
     whole = compiled(KERNELS).total(cost[: len(data.train)])
-    return cost * (len(data.train) / whole) if whole > 0.0 else cost
+    return cost * (len(data.train) / whole) if whole > 0.0 else np.ones(len(rows))

@@ -22,6 +22,9 @@ _log1pexp = _numerics.compiled().log1pexp
 def two_labels(raw: Any, target: Any, cost: Any, slope: Any, curve: Any) -> None:
     """Of the logistic loss."""
     for i in range(len(target)):
+        if cost[i] == 0.0:
+            slope[i] = curve[i] = 0.0
+            continue
         e = _exp(-abs(raw[i, 0]))
         p = (e if raw[i, 0] < 0.0 else 1.0) / (1.0 + e)
         slope[i] = cost[i] * (p - target[i])
@@ -34,7 +37,11 @@ def more_labels(raw: Any, target: Any, cost: Any, slope: Any, curve: Any) -> Non
     rows, classes = raw.shape
     factor = classes / (classes - 1.0)
     p = np.empty(classes)
+    slope[:] = 0.0
+    curve[:] = 0.0
     for i in range(rows):
+        if cost[i] == 0.0:
+            continue
         top = raw[i].max()
         total = 0.0
         for k in range(classes):

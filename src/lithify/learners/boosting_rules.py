@@ -112,7 +112,7 @@ def settle(params: BoostingParams, rows: int, columns: int, classes: int) -> Boo
         members=members,
         chunk=params.chunk or _chunk(params, members * rows * max(1, columns), classes),
         learning_rate=params.learning_rate or _learning_rate(rows, classes),
-        leaves=params.leaves or _leaves(rows),
+        leaves=max(2, params.leaves or _leaves(rows)),
         min_rows_leaf=params.min_rows_leaf or max(2, min(10, rows // 50)),
     )
 

@@ -95,8 +95,9 @@ class Ensemble(Learner):
             member = self._learner(parts[0], state.facts["live"])
             done = [member.finish(states.job(state, key), self._data(key, data, state.facts["live"])) for key in parts]
             finished.append((self._spec(parts[0], state.facts["live"]), done))
-            scores.append(self._held_out(member, done, data))
-        weights = select(scores, data.target[data.train], data.weight[data.train], data.classes, self.params.picks)
+            alone = len(self.params.members) + len(state.facts["live"]) == 1
+            scores.append(None if alone else self._held_out(member, done, data))
+        weights = select(scores, data.target[data.train], data.weight[data.train], data.classes, self.params.picks, self.params.shrink)
         self._open = None
         return states.sealed(finished, weights, data.classes)
 

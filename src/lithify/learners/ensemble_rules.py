@@ -25,6 +25,8 @@ _SPACE: Mapping[str, tuple[Any, ...]] = {
     "pairs": (0, 0, 4),
 }
 """What candidates are drawn from; a value that stands twice is drawn twice as often."""
+_FEW = 10_000
+"""Rows below which members of other kinds are worth their time, and weights are drawn towards equal ones."""
 _SEARCHED_ROUNDS = 25.0
 """Rounds times learning rate that training usually comes to before it stops early."""
 
@@ -51,6 +53,8 @@ class EnsembleParams:
         Parts of a member; each leaves one fold of the rows out.
     picks : int
         Picks of the greedy selection.
+    shrink : float
+        How far the weights are drawn towards equal ones, from 0 to 1; less than 0 leaves it to the data.
     """
 
     members: tuple[Mapping[str, Any], ...] = ()
@@ -61,6 +65,7 @@ class EnsembleParams:
     search_folds: Annotated[int, Ge(2), Le(32)] = 2
     folds: Annotated[int, Ge(2), Le(32)] = 8
     picks: Annotated[int, Ge(1), Le(1000)] = 50
+    shrink: Annotated[float, Ge(-1), Le(1)] = -1.0
 
     QUALITIES: ClassVar[Mapping[str, Mapping[str, Any]]] = {"best": {"search": 16, "keep": 3, "rungs": (2, 4, 8)}}
 
@@ -87,6 +92,7 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
         search=len(candidates),
         rungs=params.rungs if candidates else (),
         keep=min(params.keep, len(candidates)) or 1,
+        shrink=params.shrink if params.shrink >= 0 else 0.5 if rows < _FEW else 0.0,
     )
     if any("members" not in candidate for candidate in settled.candidates):
         raise RecipeError("Candidates are bags: their learner has members.", expected="learner = 'boosting'")
@@ -97,12 +103,11 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
 
 def named(rows: int, classes: int) -> tuple[dict[str, Any], ...]:
     """The members of an ensemble for data of that size where none are named."""
-    small = rows < 10_000
-    plain_trees = {"learner": "boosting", "column_share": 0.5, "row_share": 0.8}
-    extra = {"learner": "boosting", "column_share": 0.8, "extra": True, "leaves": 16 if rows < 2_000 else 48}
-    with_pairs = {**plain_trees, "pairs": 4}
-    linear = {"learner": "linear"}
-    return (plain_trees, with_pairs, extra, linear) if small else (plain_trees, with_pairs, linear)
+    trees: dict[str, Any] = {"learner": "boosting"}
+    if rows >= _FEW:
+        return (trees,)
+    extra = {"learner": "boosting", "extra": True, "column_share": 0.8, "leaves": 16 if rows < 2_000 else 48}
+    return trees, {**extra, "learning_rate": 0.05}, {"learner": "linear"}
 
 
 def within(params: EnsembleParams, seconds: float, per_step: float) -> EnsembleParams:

@@ -18,11 +18,13 @@ def select(
     weight: NDArray[np.float64],
     classes: int,
     picks: int,
+    shrink: float = 0.0,
 ) -> list[float]:
     """Weights of members, summing to one.
 
     Each pick takes the member whose raw scores, averaged with those picked before, have the smallest loss: log loss, or
-    squared error in regression. The best prefix of the picks counts; of equals the first.
+    squared error in regression. The best prefix of the picks counts; of equals the first. Few rows say little of which
+    member is better, so the weights can be drawn towards equal ones.
 
     Parameters
     ----------
@@ -35,6 +37,8 @@ def select(
         0 in regression.
     picks : int
         How many, at least 1.
+    shrink : float
+        0 leaves the weights, 1 makes those of all members with scores equal.
 
     Examples
     --------
@@ -57,7 +61,10 @@ def select(
         total = total + raw[known[at]]
         if losses[at] < best:
             best, length = losses[at], count
-    return [picked[:length].count(number) / length for number in range(len(scores))]
+    return [
+        (1.0 - shrink) * picked[:length].count(number) / length + (shrink / len(known) if number in known else 0.0)
+        for number in range(len(scores))
+    ]
 
 
 def loss_of(figures: Mapping[str, float]) -> float:

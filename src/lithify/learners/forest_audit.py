@@ -9,7 +9,10 @@ from lithify.errors import MalformedContainer
 from lithify.learners.forest import CATEGORICAL, DEFAULT_LEFT, DTYPES, ZERO_IS_MISSING, Forest
 
 _MOST = 2**30
-"""Nodes, leaves and words of sets are numbered in 32 bits."""
+"""Nodes and leaves are numbered in 32 bits."""
+
+_LARGEST = 2**17
+"""Leaves of a tree: no learner grows larger ones, and what explaining takes stays small."""
 
 
 def audit(forest: Forest, columns: int, outputs: int) -> None:
@@ -45,7 +48,8 @@ def _shaped(forest: Forest, outputs: int) -> bool:
     lengths["set_start"] = max(1, len(forest.set_start))
     if leaves < trees or max(leaves, words) > _MOST or {name: len(array) for name, array in arrays.items()} != lengths:
         return False
-    return _rises(forest.start, leaves) and _rises(forest.set_start, words)
+    large = np.diff(forest.start).max(initial=1) > _LARGEST
+    return not large and _rises(forest.start, leaves) and _rises(forest.set_start, words)
 
 
 def _rises(start: NDArray[np.int64], end: int) -> bool:

@@ -36,7 +36,7 @@ def contributions(forest: Forest, rows: NDArray[np.float64]) -> NDArray[np.float
         raise ValueError(f"expected float64 rows of {forest.width} columns, got {rows.dtype} {rows.shape}")
     found = np.zeros((len(rows), rows.shape[1] + 1, forest.outputs))
     *tables, base = forest.derive("shap", _tables)
-    root, output, *walked = forest.derive("nodes", nodes)
+    _, output, *walked = forest.derive("nodes", nodes)
     start, child, *rest = tables
     shares = np.zeros((len(rows), rows.shape[1], forest.outputs))
     compiled(KERNELS).add_shares(np.ascontiguousarray(rows), start, output, child, *walked, *rest, shares)

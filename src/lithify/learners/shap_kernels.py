@@ -27,9 +27,9 @@ def spread(start: Any, child: Any, feature: Any, cover: Any, before: Any, share:
     """What the ways down to each node and leaf have in common for all rows.
 
     The spots of tree t are its nodes and then its leaves, from ``2 * start[t] - t`` on in ``cover``, ``before`` and
-    ``share``, which has the covers of the leaves to begin with and gets those of the nodes. ``child`` (N, 2) are spots
-    within a tree. ``before`` gets the last spot above that was reached by the same column, -1 without one, ``share`` the
-    share of the cover which that column has sent on all the way down, ``depth`` (T,) the most columns on one way.
+    ``share``; ``child`` (N, 2) are spots within a tree. ``cover`` has the covers of the leaves to begin with and gets
+    those of the nodes, ``before`` the last spot above that was reached by the same column, -1 without one, ``share``
+    the share of the cover which that column has sent on all the way down, ``depth`` (T,) the most columns on one way.
     """
     for tree in range(len(start) - 1):
         first, spot = start[tree] - tree, 2 * start[tree] - tree

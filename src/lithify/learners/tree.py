@@ -193,6 +193,10 @@ class Tree(Learner):
             raw[some] = own[np.arange(len(own)), fold[some]]
         return raw if data.classes != 2 else np.concatenate([np.zeros_like(raw), raw], axis=1)
 
+    def tree(self, state: State) -> Forest | None:
+        """The whole tree."""
+        return self._open(state)
+
     def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
         """Shares of the columns in what all splits lower the impurity by."""
         known = features.columns(fitted)

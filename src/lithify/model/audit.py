@@ -20,7 +20,7 @@ _CARD = {
         "snapshot": str,
         "kind": str,
         "task": str,
-        "fields": [{"name": str, "kind": str, "role": str}],
+        "fields": [{"name": str, "kind": str, "role": str, "form": str}],
         "labels": [str],
         "rows": int,
         "split": dict,

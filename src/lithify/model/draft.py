@@ -20,6 +20,7 @@ from lithify.data.state import State
 from lithify.features.base import Column, Features
 from lithify.features.registry import chosen, features
 from lithify.learners.base import Learner
+from lithify.learners.forest import Forest
 from lithify.learners.registry import learner
 from lithify.model import golden
 
@@ -96,7 +97,7 @@ class Draft:
         return golden.inputs(self.kind, self.fields, self.columns(), revision)
 
     def raw(self, contents: Sequence[bytes]) -> NDArray[np.float64]:
-        """Raw scores (n, labels) of canonical contents, (n, 1) in regression; the same bits for one row and for many."""
+        """Raw scores (n, labels) of canonical contents, (n, 1) in regression; the same for one row and for many."""
         if not len(contents):
             return np.zeros((0, self.outputs))
         return self.learner.score(self.learner_state, self.features, self.features_state, contents)
@@ -122,6 +123,10 @@ class Draft:
         for column, share in zip(self.columns(), shares.tolist(), strict=True):
             fields[column.field] = fields.get(column.field, 0.0) + share
         return sorted(fields.items(), key=lambda item: (-item[1], item[0]))
+
+    def tree(self) -> Forest | None:
+        """The decision tree, where the learner is one."""
+        return self.learner.tree(self.learner_state)
 
     def verdict(self, probabilities: Sequence[float]) -> str | None:
         """``ham``, ``unsure`` or ``spam`` for one row's probabilities; None where there are no cut-offs."""

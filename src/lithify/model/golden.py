@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lithify import rng
+from lithify.data.cells import encode_row
 from lithify.data.schema import Field
 from lithify.errors import Unsupported
 from lithify.features.base import Column
@@ -37,8 +38,6 @@ def inputs(
     if revision != REVISION:
         raise Unsupported("The model's golden inputs are of another revision.", found=str(revision))
     if kind == "table":
-        from lithify.data.cells import encode_row
-
         known = {column.name: column.values for column in columns if column.kind == "category"}
         return [encode_row(fields, _cells(fields, known, i))[0] for i in range(COUNT)]
     return [_mail(i) if kind == "mail" else _text(i, 40 * i) for i in range(COUNT)]

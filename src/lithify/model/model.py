@@ -68,7 +68,7 @@ class Model:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The input fields of a table, sorted by name; empty for mail and text."""
-        return self.draft.fields
+        return self._sealed.fields
 
     @property
     def labels(self) -> tuple[str, ...]:

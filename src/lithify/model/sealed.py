@@ -7,16 +7,17 @@ evaluated or unpickled. The layout is specified in docs/format.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithify import calibration, conformal
 from lithify.data.params import Misfit
+from lithify.data.schema import Field, Form
 from lithify.data.state import State
 from lithify.errors import LithifyError, MalformedContainer, NewerFormat, Unsupported
 from lithify.model import golden
@@ -39,6 +40,11 @@ class Sealed:
     golden_revision: int
     tolerance: float
     file: container.Container
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The input fields of a table, sorted by name; empty for mail and text."""
+        return tuple(Field(**field) for field in self.card["data"]["fields"] if field["role"] == "input")
 
 
 def seal(draft: Draft, card: Mapping[str, Any], reference: Mapping[str, Any]) -> bytes:
@@ -87,6 +93,7 @@ def open_sealed(source: Path | bytes) -> Sealed:
         draft = _draft(meta, opened.tensors)
         if meta["features"]["name"] != draft.features_name:
             raise MalformedContainer(f"The features of {what} are not those of its learner.")
+        _check_fields(draft, meta["card"]["data"]["fields"], what)
         draft.features.audit(draft.features_state)
         draft.learner.audit(draft.learner_state, draft.features, len(draft.labels))
         _check_engine(draft, meta["card"]["engine"], what)
@@ -124,6 +131,14 @@ def _draft(meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Draf
         cutoffs=meta["cutoffs"],
         conformal=meta["conformal"],
     )
+
+
+def _check_fields(draft: Draft, fields: Sequence[Mapping[str, str]], what: str) -> None:
+    """The input fields that the card lists must be those that the features read, and be written in a known form."""
+    inputs = [(field["name"], field["kind"]) for field in fields if field["role"] == "input"]
+    forms = {field["form"] for field in fields}
+    if inputs != [(field.name, field.kind) for field in draft.fields] or not forms <= set(get_args(Form)):
+        raise MalformedContainer(f"The fields of {what} are not those of its features.")
 
 
 def _check_engine(draft: Draft, sealed: Mapping[str, Any], what: str) -> None:

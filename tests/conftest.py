@@ -7,11 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lithify import rng
 from lithify.data.open import open_source
 from lithify.data.snapshotting import snapshot
 from lithify.store.home import Home, open_home
+
+settings.register_profile("lithify", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("lithify")
 
 CANARY = "xylograph-canary"
 WORDS = {

@@ -17,6 +17,7 @@ from lithify.parsing import assignments, field_kinds, make_recipe, make_settings
 from lithify.progress import Reporter, Update, silent
 
 if TYPE_CHECKING:
+    from lithify.data.schema import Field
     from lithify.data.snapshot import Difference, Snapshot
     from lithify.data.source import Source
     from lithify.data.withdraw import Withdrawal
@@ -66,11 +67,11 @@ def snapshot(
     data : path, or an object with columns
         A maildir, an mbox, a folder with one sub-folder per label, files with an index, an archive of any of these; a
         CSV, TSV, JSON lines, Parquet, Arrow or Excel file, a folder of such files, or an SQLite database; a pandas or
-        Polars frame, an Arrow table, a dict of columns, a NumPy array, or a pair (X, y) of arrays.
+        Polars frame, an Arrow table, a dict of columns, a list of dicts, a NumPy array, or a pair (X, y) of arrays.
     name : str, optional
         A name for it in the home.
     parent : Snapshot or THING, optional
-        Its rows and their sides are kept; what it lacks becomes a new generation.
+        Its rows and their sides are kept; what it lacks becomes a new generation. A table is read with its fields.
     split : str, optional
         ``time``, ``hash``, ``group:FIELD`` or ``given:FIELD``; by time where that can be, if not given.
     strict : bool
@@ -89,28 +90,89 @@ def snapshot(
     home : path, optional
     report : callable, optional
         Told how far the work is; see :mod:`lithify.progress`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> rows = {
+    ...     "age": [20 + n % 40 for n in range(60)],
+    ...     "job": ["clerk", "smith"] * 30,
+    ...     "target": ["no", "no", "yes"] * 20,
+    ... }
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     made = snapshot(rows, label="target", home=place)
+    ...     len(made), made.labels, [field.name for field in made.inputs]
+    (60, ('no', 'yes'), ['age', 'job'])
     """
+    opened = open_home(home)
+    asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
+    asked |= {"weight": weight, "fields": fields, "task": task, "query": query, "sheet": sheet}
+    source = open_data(opened, data, parent=parent, split=split, **asked)
+    return freeze(opened, source, name=name, parent=parent, split=split, strict=strict, report=report)
+
+
+def freeze(
+    home: Home,
+    source: Source,
+    *,
+    name: str | None = None,
+    parent: Data | None = None,
+    split: str | None = None,
+    strict: bool = False,
+    report: Reporter = silent,
+) -> Snapshot:
+    """:func:`snapshot` of what was opened already."""
     from lithify.data import snapshotting
 
-    if isinstance(data, (str, Path)) and str(data) == "-":
-        raise UsageError("A snapshot needs a place, not standard input.", hint="Save it to a file, and give that.")
-    opened = open_home(home)
-    rule, _, field = (split or "auto").partition(":")
-    older = None if parent is None else find_snapshot(opened, parent)
-    asked = {"kind": kind, "label": label, "text": text, "time": time, "group": group, "weight": weight}
-    kinds: dict[str, Any] = {"fields": field_kinds(fields), "task": task, "query": query, "sheet": sheet}
-    source = _source(data, rule, field, **asked, **kinds)
-    before = opened.catalog.names().get(name) if name else None
-    made = snapshotting.snapshot(source, opened, name=name, parent=older, rule=rule, strict=strict, report=report)
+    rule = _rule(split)[0]
+    older = None if parent is None else find_snapshot(home, parent)
+    before = home.catalog.names().get(name) if name else None
+    made = snapshotting.snapshot(source, home, name=name, parent=older, rule=rule, strict=strict, report=report)
     if before not in (None, made.digest):
         stood = f"The name {name} stood for the snapshot {str(before).removeprefix('sha256:')[:12]} before."
         report(Update("finished", note=stood))
     return made
 
 
-def _source(data: Any, rule: str, field: str, group: str | None, **asked: Any) -> Source:
+def open_data(
+    home: Home,
+    data: Any,
+    *,
+    parent: Data | None = None,
+    split: str | None = None,
+    group: str | None = None,
+    fields: Mapping[str, str] | Iterable[str] | None = None,
+    like: tuple[Field, ...] = (),
+    task: str | None = None,
+    **asked: Any,
+) -> Source:
+    """What :func:`snapshot` reads from, with the options of that; says what was recognised before it is read.
+
+    A table is read with the fields of the parent, or with ``like``, unless kinds are given; else they are inferred.
+    """
+    from lithify.data.inputs import as_columns
     from lithify.data.open import open_source
 
+    if isinstance(data, (str, Path)) and str(data) == "-":
+        raise UsageError("A snapshot needs a place, not standard input.", hint="Save it to a file, and give that.")
+    rule, field = _rule(split)
+    if rule == "group":
+        if group not in (None, field):
+            raise UsageError("--group and --split name two different fields.", found=f"{group} and {field}")
+        group = field
+    kinds = field_kinds(fields)
+    if parent is not None and not kinds:
+        older = find_snapshot(home, parent)
+        like, task = older.fields, task or (older.task if older.fields else None)
+    if like and not kinds:
+        asked |= {"kind": asked.get("kind") or "table", "like": like}
+    asked |= {"group": group, "side": field if rule == "given" else None, "fields": kinds, "task": task}
+    return open_source(as_columns(data), **asked)
+
+
+def _rule(split: str | None) -> tuple[str, str]:
+    """The rule of a split and the field it names, where it has to name one."""
+    rule, _, field = (split or "auto").partition(":")
     if rule not in ("auto", "time", "hash", "group", "given"):
         raise UsageError("Unknown split.", expected="time, hash, group:FIELD or given:FIELD", found=rule)
     if bool(field) != (rule in ("group", "given")):
@@ -118,12 +180,7 @@ def _source(data: Any, rule: str, field: str, group: str | None, **asked: Any) -
             f"The split {rule!r} {'takes no' if field else 'needs a'} field.",
             expected=rule if field else f"{rule}:FIELD, such as {'group:List-Id' if rule == 'group' else 'given:side'}",
         )
-    if rule == "group":
-        if group not in (None, field):
-            raise UsageError("--group and --split name two different fields.", found=f"{group} and {field}")
-        group = field
-    side = field if rule == "given" else None
-    return open_source(data, group=group, side=side, **asked)
+    return rule, field
 
 
 def diff(old: Data, new: Data, *, home: Place = None) -> Difference:
@@ -175,9 +232,8 @@ def train(
 
     Parameters
     ----------
-    data : Snapshot or THING or path
-        A path that holds data is made a snapshot first, with the options of :func:`snapshot` (``label=``, ``name=``,
-        ``split=`` ...).
+    data : Snapshot or THING or path, or an object with columns
+        Data is made a snapshot first, with the options of :func:`snapshot` (``label=``, ``name=``, ``split=`` ...).
     recipe : path of a TOML file, mapping or Recipe, optional
     learner, quality, budget : optional
         Win over the recipe. ``budget`` is the time to aim for, such as ``"10m"``.
@@ -197,6 +253,18 @@ def train(
         The session ended before the run; call again to go on.
     RunChanged
         Data, recipe or engine changed under an unfinished run.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> rows = {"size": [n % 50 for n in range(300)], "colour": ["red", "blue", "blue"] * 100}
+    >>> rows["target"] = ["big" if size > 24 else "small" for size in rows["size"]]
+    >>> with tempfile.TemporaryDirectory() as place:
+    ...     model = train(rows, learner="tree", home=place)
+    >>> model.predict({"size": 40, "colour": "red"})[0].label
+    'big'
+    >>> model.predict_proba([{"size": 40}, {"size": 3}]).argmax(axis=1).tolist(), model.labels
+    ([0, 1], ('big', 'small'))
     """
     wanted = make_recipe(recipe, learner=learner, quality=quality, budget=budget, assignments=assignments(set))
     if out is not None:
@@ -259,6 +327,8 @@ def evaluate(
 ) -> Evaluation:
     """Measures a model on one split of a snapshot, and counts the look.
 
+    Data that is made a snapshot for it is read with the fields of the model.
+
     Parameters
     ----------
     model : Model or path or THING
@@ -270,7 +340,7 @@ def evaluate(
 
     opened = data.home if isinstance(data, Snapshot) and home is None else open_home(home)
     sealed = open(model, home=opened) if isinstance(model, (str, Path)) else model
-    frozen = find_or_make(opened, data, report=report, **asked)
+    frozen = find_or_make(opened, data, report=report, **(asked | read_as(sealed)))
     looks = opened.catalog.looks(frozen.digest, split) + 1
     found = evaluation.evaluate(sealed, frozen, split, looks=looks)
     opened.catalog.look(frozen.digest, split, sealed.digest)
@@ -317,14 +387,38 @@ def find_snapshot(home: Home, thing: Data) -> Snapshot:
     return thing if isinstance(thing, snapshots.Snapshot) else snapshots.open_snapshot(home, str(thing))
 
 
+def read_as(model: Model) -> dict[str, Any]:
+    """The options of :func:`open_data` that read a table as a model does; none for models of mail and text."""
+    from lithify.data.schema import Field
+
+    if model.kind != "table":
+        return {}
+    return {"like": tuple(Field(**field) for field in model.card["data"]["fields"]), "task": model.task}
+
+
 def find_or_make(home: Home, data: Data, *, report: Reporter = silent, **asked: Any) -> Snapshot:
-    """A snapshot as it is, of a path that holds data, or by digest or name; a path wins over a name."""
+    """A snapshot as it is, of data, or by digest or name; a path wins over a name."""
+    like = {name: asked.pop(name) for name in ("like", "task") if "like" in asked and name in asked}
+    found = find(home, data, **asked)
+    if found is not None:
+        return found
+    how: dict[str, Any] = {name: asked.pop(name, None) for name in ("name", "parent", "split")}
+    strict = bool(asked.pop("strict", False))
+    source = open_data(home, data, parent=how["parent"], split=how["split"], **(asked | like))
+    return freeze(home, source, strict=strict, report=report, **how)
+
+
+def find(home: Home, data: Data, **asked: Any) -> Snapshot | None:
+    """A snapshot as it is, or by digest or name; None for data, be it a path or an object.
+
+    Raises ``NotFound`` where there is neither, and ``UsageError`` for options that a snapshot cannot take.
+    """
     from lithify.data.snapshot import Snapshot
 
     if isinstance(data, Snapshot):
         return data
     if not isinstance(data, str) or data == "-" or Path(data).expanduser().exists():
-        return snapshot(data, home=home, report=report, **asked)
+        return None
     try:
         found = find_snapshot(home, data)
     except NotFound as error:

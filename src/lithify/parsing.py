@@ -47,7 +47,7 @@ def make_recipe(
 
     if isinstance(recipe, recipes.Recipe):
         plain = {name: value for name, value in vars(recipe).items() if name != "params"}
-        recipe = plain | ({recipes.table_of(recipe): dict(recipe.params)} if recipe.params else {})
+        recipe = plain | ({recipe.learner: dict(recipe.params)} if recipe.params else {})
     document = dict(recipes.load(Path(recipe)) if isinstance(recipe, (str, Path)) else recipe or {})
     single = {"learner": learner, "quality": quality, "budget": duration(budget)}
     document |= {name: value for name, value in single.items() if value is not None}

@@ -23,12 +23,11 @@ from lithify.checks.common import (
     through_a_file,
 )
 from lithify.data import params as parameters
-from lithify.data.batches import TrainingData
+from lithify.data.batches import TrainingData, take
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.learners.base import Learner
 from lithify.training.executor import Threads, never
-from lithify.training.stages import take
 
 
 def check_learner(kind: type[Learner], case: Case, given: Mapping[str, Any] | None = None) -> None:

@@ -44,6 +44,7 @@ def checks(home: Path | None) -> list[Check]:
         _platform,
         _cores,
         _packages,
+        _boosting,
         lambda: _home(home),
         lambda: _permissions(home),
         lambda: _space(home),
@@ -80,6 +81,14 @@ def _packages() -> Check:
     if missing:
         return Check("packages", False, f"missing: {', '.join(missing)}", "Install Lithify again with pip.")
     return Check("packages", True, ", ".join(found[:4]))
+
+
+def _boosting() -> Check:
+    try:
+        return Check("boosting", True, f"lightgbm {version('lightgbm')}")
+    except PackageNotFoundError:
+        hint = "To learn from tables by boosting: pip install 'lithify[boost]'. Sealed models predict without it."
+        return Check("boosting", True, "lightgbm is not installed", hint)
 
 
 def _home(home: Path | None) -> Check:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
+from lithify.cli.fields import show_fields
 from lithify.cli.kernels import tell_compiling
 from lithify.cli.output import Terminal, command_line, count, moment, plain, short
 from lithify.cli.parser import Argument, Option
@@ -14,10 +15,12 @@ from lithify.parsing import field_kinds
 from lithify.progress import Update
 
 if TYPE_CHECKING:
+    from lithify.data.schema import Field
     from lithify.data.snapshot import Snapshot
 
 SIDES = {"train": "train", "validation": "validation", "test": "test", "excluded": "left out"}
 """The sides of a split in the order and by the names in which people read them."""
+_TOGETHER = " that are identical or belong together"
 
 
 def snapshot(
@@ -53,13 +56,13 @@ def snapshot(
     terminal = Terminal(as_json=as_json, quiet=quiet)
     asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
     asked |= {"weight": weight, "fields": field_kinds(field), "task": task, "query": query, "sheet": sheet}
-    tell_compiling(terminal)
+    opened = api.open_home(home)
+    source = api.open_data(opened, data, parent=parent, split=split, **asked)
+    tell_compiling(terminal, source.kind)
     with Progress(quiet=quiet, width=terminal.width) as report:
-        made = api.snapshot(
-            data, name=name, parent=parent, split=split, strict=strict, home=home, report=report, **asked
-        )
+        made = api.freeze(opened, source, name=name, parent=parent, split=split, strict=strict, report=report)
     terminal.document(snapshot_document(made))
-    describe(terminal, made)
+    describe(terminal, made, fields=source.fields)
     terminal.say()
     terminal.say(f"Next: {command_line('train', name or short(made.digest), home=home)}")
 
@@ -130,10 +133,17 @@ def snapshot_document(snap: Snapshot) -> dict[str, Any]:
     return {"snapshot": snap.digest, "names": snap.home.catalog.names_of(snap.digest), "manifest": snap.manifest}
 
 
-def describe(terminal: Terminal, snap: Snapshot, extra: Sequence[tuple[str, str]] = (), listed: bool = False) -> None:
+def describe(
+    terminal: Terminal,
+    snap: Snapshot,
+    extra: Sequence[tuple[str, str]] = (),
+    listed: bool = False,
+    fields: Sequence[Field] = (),
+) -> None:
     """A snapshot in some lines: rows, split and why, copies, near-duplicates, quarantine; then ``extra`` facts.
 
-    ``listed`` says that the quarantine list itself follows.
+    ``listed`` says that the quarantine list itself follows. ``fields`` are those of a table that was just read: they
+    know why they are what they are.
     """
     m = snap.manifest
     names = snap.home.catalog.names_of(snap.digest)
@@ -143,28 +153,43 @@ def describe(terminal: Terminal, snap: Snapshot, extra: Sequence[tuple[str, str]
     sides: dict[str, dict[str, int]] = m["split"]["counts"]
     total = {label: sum(side.get(label, 0) for side in sides.values()) for label in snap.labels}
     counts = ", ".join(f"{rows:,} {plain(label)}" for label, rows in list(total.items())[:8])
-    terminal.facts([*_facts(m, counts), *extra])
-    shown = snap.labels[:6]
+    terminal.facts([*_facts(m, counts), *_values(snap), *extra])
+    shown = snap.labels[:6] or ("rows",)
     rows = [
         [f"  {title}", *(f"{sides[side].get(label, 0):,}" for label in shown)]
         for side, title in SIDES.items()
         if side in sides and (side != "excluded" or any(sides[side].values()))
     ]
-    terminal.table(rows, range(1, len(shown) + 1), ["  rows", *map(plain, shown)])
+    terminal.table(rows, range(1, len(shown) + 1), ["  rows" if snap.labels else "", *map(plain, shown)])
     if not listed and m["quarantine"]:
         terminal.say(f"  quarantine list: lithify show {names[0] if names else short(snap.digest)}")
+    show_fields(terminal, fields or snap.fields, every=listed)
+
+
+def _values(snap: Snapshot) -> list[tuple[str, str]]:
+    """What a regression learns to predict, in figures."""
+    if snap.task != "regression":
+        return []
+    import numpy as np
+
+    from lithify.evaluation.words import value
+
+    name = next((field.name for field in snap.fields if field.role == "label"), "")
+    low, middle, high = np.quantile(snap.table.value, [0.0, 0.5, 1.0]).tolist()
+    return [("predicts", f"{plain(name)}, from {value(low)} to {value(high)}, half of them up to {value(middle)}")]
 
 
 def _facts(m: dict[str, Any], counts: str) -> list[tuple[str, str]]:
-    facts = [("rows", f"{m['rows']['count']:,} of {m['kind']} ({counts})")]
+    table = m["kind"] == "table"
+    what = "a table" if table else m["kind"]
+    facts = [("rows", f"{m['rows']['count']:,} of {what}" + (f" ({counts})" if counts else ""))]
     if m["period"]:
         facts.append(("period", f"{moment(m['period'][0])[:10]} to {moment(m['period'][1])[:10]}"))
     facts.append(("split", f"by {m['split']['rule']}: {m['split']['reason']}"))
     groups = m["groups"]
     if groups["near_duplicate_groups"]:
-        facts.append(
-            ("near-duplicates", f"{groups['rows_in_them']:,} rows in {count(groups['near_duplicate_groups'], 'group')}")
-        )
+        grouped = f"{groups['rows_in_them']:,} rows in {count(groups['near_duplicate_groups'], 'group')}"
+        facts.append(("together" if table else "near-duplicates", grouped + (_TOGETHER if table else "")))
     excluded = sum(m["split"]["counts"].get("excluded", {}).values())
     if excluded:
         facts.append(("left out", f"{count(excluded, 'later copy', 'later copies')} of earlier rows"))

@@ -178,7 +178,7 @@ def _measure(stage: Stage, path: Path, snap: Snapshot) -> Evaluation:
 
 def _explain(stage: Stage, path: Path, snap: Snapshot, found: Evaluation) -> None:
     from lithify import api
-    from lithify.cli.using import show_explanation
+    from lithify.cli.explaining import show_explanation
 
     stage.heading(5, "One message, judged and explained")
     file = stage.folder / "message.eml"

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 TWO = ("missed_at_1_per_1000", "missed_at_1_per_100", "one_minus_roca_percent", "accuracy", "calibration_error")
 MANY = ("accuracy", "balanced_accuracy", "auc", "calibration_error")
+VALUES = ("rmse", "mae", "median_absolute_error", "r_squared", "pinball_loss")
 
+COLOURS = {"spam": "red", "ham": "green", "unsure": "yellow"}
+"""Of verdicts."""
 HINDSIGHT = "Figures at a stated loss use the best cut-off in hindsight, not the sealed one."
 
 
@@ -28,7 +31,7 @@ def figures(terminal: Terminal, model: Model, measured: Mapping[str, Mapping[str
         return terminal.paragraph(
             "Nothing: the test split has no rows. It takes more data to say how good this is.", "  "
         )
-    names = TWO if len(model.labels) == 2 else MANY
+    names = _names(model)
     labels = positive_last(model)
     terminal.table(
         [
@@ -44,12 +47,29 @@ def figures(terminal: Terminal, model: Model, measured: Mapping[str, Mapping[str
         head=["", "", "95 % interval"],
     )
     sides = data["split"]["counts"]["test"]
-    each = ", ".join(f"{count:,} {label}" for label, count in sides.items())
-    terminal.paragraph(
-        f"{rows:,} test rows ({each}), split by {data['split']['rule']}: {data['split']['reason']}.", "  "
-    )
-    if len(model.labels) == 2:
+    each = ", ".join(f"{count:,} {plain(label)}" for label, count in sides.items()) if model.labels else ""
+    counted = f"{rows:,} test rows" + (f" ({each})" if each else "")
+    terminal.paragraph(f"{counted}, split by {data['split']['rule']}: {data['split']['reason']}.", "  ")
+    if names is TWO:
         terminal.paragraph(HINDSIGHT, "  ")
+
+
+def _names(model: Model) -> tuple[str, ...]:
+    """The figures that are shown of a model, by name."""
+    if not model.labels:
+        return VALUES
+    return TWO if len(model.labels) == 2 and model.kind != "table" else MANY
+
+
+def conformal(terminal: Terminal, model: Model) -> None:
+    """What the sealed sets of labels or intervals hold."""
+    if model.conformal is None:
+        return
+    from lithify.conformal import sentences
+
+    terminal.title("Sets of labels" if model.labels else "Intervals")
+    for sentence in sentences(model.conformal, model.labels):
+        terminal.paragraph(plain(sentence), "  ")
 
 
 def positive_last(model: Model) -> tuple[str, ...]:
@@ -101,5 +121,17 @@ def evaluation_table(terminal: Terminal, found: Evaluation) -> None:
     terminal.say()
     for sentence in measured_on(found):
         terminal.paragraph(sentence)
-    if len(found.labels) == 2:
+    if any(name.startswith("missed_at") for name in found.metrics):
         terminal.paragraph(HINDSIGHT)
+
+
+def probability(value: float) -> str:
+    """A probability that never claims to be certain.
+
+    >>> probability(0.5), probability(0.999999), probability(1e-9)
+    (' 50.00 %', '>99.99 %', '< 0.01 %')
+    """
+    percent = 100.0 * value
+    if percent > 99.99:
+        return ">99.99 %"
+    return "< 0.01 %" if percent < 0.01 else f"{percent:6.2f} %"

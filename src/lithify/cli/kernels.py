@@ -10,21 +10,47 @@ from pathlib import Path
 from lithify.cli.output import Terminal
 from lithify.progress import Reporter
 
-MODULES = ("lithify.data.minhash", "lithify.features.extract", "lithify.learners.linear_kernels")
-"""Modules whose compiled code shows that the kernels were compiled."""
+_TEXTS = ("lithify.data.minhash", "lithify.features.extract", "lithify.learners.linear_kernels")
+_FOREST = ("lithify.learners.quick_kernels",)
+MODULES: dict[str, tuple[str, ...]] = {
+    "texts": _TEXTS,
+    "boosting": (*_FOREST, "lithify.learners.boosting_kernels"),
+    "tree": (*_FOREST, "lithify.learners.tree_kernels"),
+    "linear": ("lithify.learners.linear_columns_kernels", "lithify.learners.linear_kernels"),
+}
+"""Modules whose compiled code shows that the kernels of a kind of work were compiled."""
 
 _WORDS = ("meeting", "report", "offer", "free", "money", "list", "patch", "invoice", "click", "server", "lunch")
+_ROWS = 400
+_SHORT = {
+    "boosting": ["boosting.rounds=4", "boosting.chunk=2"],
+    "tree": ["tree.max_leaves=8"],
+    "linear": ["linear.steps=3"],
+}
+"""What keeps a training short that is only there to compile."""
 
 
-def cached() -> bool:
-    """Whether the kernels were compiled before, as far as can be told without loading numba."""
-    return all(any(_compiled(name)) for name in MODULES)
+def cached(*works: str) -> bool:
+    """Whether the kernels of some works, or of all, were compiled before, as far as can be told without numba."""
+    return all(any(_compiled(name)) for work in works or _works() for name in MODULES[work])
 
 
-def tell_compiling(terminal: Terminal) -> None:
-    """Says that the time also goes into compiling, when it does."""
-    if not cached():
+def tell_compiling(terminal: Terminal, kind: str = "mail", learner: str = "") -> None:
+    """Says that the time also goes into compiling, when it does; freezing and measuring tables needs no learner."""
+    if not cached(*_needed(kind, learner)):
         terminal.note("First use of this installation: compiling the numeric kernels, once, which takes a while.")
+
+
+def _needed(kind: str, learner: str) -> tuple[str, ...]:
+    if kind != "table":
+        return ("texts",)
+    named = {"": (), "auto": ("boosting",), "ensemble": ("boosting", "linear")}
+    return named.get(learner, (learner,) if learner in MODULES else ())
+
+
+def _works() -> list[str]:
+    """What this installation can do: without LightGBM there is no boosting."""
+    return [work for work in MODULES if work != "boosting" or find_spec("lightgbm") is not None]
 
 
 def warm(report: Reporter) -> None:
@@ -38,6 +64,26 @@ def warm(report: Reporter) -> None:
             model = api.train(folder / "data", home=folder / "home", kind=kind, report=report, set=["folds=2"])
             texts = [path.read_bytes() for path in sorted((folder / "data").rglob("*.txt"))]
             model.predict(texts)
+    with tempfile.TemporaryDirectory(prefix="lithify-warm-") as place:
+        for task in ("classification", "regression"):
+            rows = _table(task)
+            made = api.snapshot(rows, home=place, task=task, report=report)
+            for learner in (work for work in _works() if work != "texts"):
+                model = api.train(made, home=place, learner=learner, report=report, set=_SHORT.get(learner, ()))
+                model.predict(rows)
+                model.explain({name: cells[0] for name, cells in rows.items()})
+
+
+def _table(task: str) -> dict[str, list[object]]:
+    """Columns of every kind that kernels know, with values that mean nothing."""
+    numbers = [number * 37 % 101 for number in range(_ROWS)]
+    label: list[object] = [number / 7.0 if task == "regression" else "abc"[number % 3] for number in numbers]
+    return {
+        "number": [None if number % 11 == 0 else number / 3.0 for number in numbers],
+        "category": [_WORDS[number % 7] for number in numbers],
+        "text": [" ".join(_WORDS[(number + i) % len(_WORDS)] for i in range(9)) + f" {number}" for number in numbers],
+        "target": label,
+    }
 
 
 def _compiled(name: str) -> list[Path]:

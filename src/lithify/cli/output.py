@@ -57,6 +57,10 @@ class Terminal:
         if self.as_json:
             _write(sys.stdout, json.dumps(value, indent=None if self.lines else 2))
 
+    def lines_of(self, text: str) -> None:
+        """Whole lines of the result that are written already, for programs or for people."""
+        sys.stdout.write(text)
+
     def say(self, text: str = "") -> None:
         """A line of the result, for people."""
         if not self.as_json:

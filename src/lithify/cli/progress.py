@@ -143,10 +143,15 @@ def line(update: Update, seconds: float, bar: int = 0, room: int = 200) -> str:
         parts.append(f"{span(left)} left")
     if "checkpoint" in facts:
         parts.append(f"checkpoint {facts['checkpoint']:,}")
-    parts += [f"{name} {value:.3g}" for name, value in facts.items() if name not in _OURS]
+    parts += [f"{name} {_figure(value)}" for name, value in facts.items() if name not in _OURS]
     while len(parts) > 1 and len(", ".join(parts)) > room:
         parts.pop()
     return ", ".join(parts)[:room]
+
+
+def _figure(value: float) -> str:
+    """Counts whole, everything else with three digits that matter."""
+    return f"{value:,.0f}" if value >= 100.0 and value == int(value) else f"{value:.3g}"
 
 
 def _stage(update: Update, bar: int) -> str:

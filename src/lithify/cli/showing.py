@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lithify import canon
 from lithify.cli.data import SIDES, describe, snapshot_document
-from lithify.cli.figures import cutoffs, figures, limits
+from lithify.cli.fields import show_fields
+from lithify.cli.figures import conformal, cutoffs, figures, limits
 from lithify.cli.output import Terminal, count, moment, plain, short, size
 
 if TYPE_CHECKING:
@@ -14,19 +15,27 @@ if TYPE_CHECKING:
     from lithify.model.model import Model
     from lithify.store.home import Home
 
+FIELDS = 10
+"""Fields whose importance is shown to people."""
 LISTED = 20
 """Quarantined rows that are shown to people."""
 
 
 def show_model(terminal: Terminal, model: Model) -> None:
     """The card."""
-    card = model.card
+    from lithify.data.schema import Field
+
+    card, importances = model.card, model.draft.importances()
     terminal.document(
         {
             "model": model.digest,
             "path": str(model.path),
             "kind": model.kind,
+            "task": model.task,
             "labels": list(model.labels),
+            "fields": card["data"]["fields"],
+            "importances": dict(importances or []),
+            "conformal": model.conformal,
             "cutoffs": model.cutoffs,
             "card": card,
         }
@@ -34,11 +43,15 @@ def show_model(terminal: Terminal, model: Model) -> None:
     if terminal.as_json:
         return
     terminal.say(terminal.style(f"Model {short(model.digest)}", "bold") + f"  {model.kind}, {size(len(model.data))}")
-    terminal.facts([("digest", model.digest), ("labels", ", ".join(map(plain, model.labels)))])
+    learned = ("labels", ", ".join(map(plain, model.labels))) if model.labels else ("predicts", _target(card["data"]))
+    terminal.facts([("digest", model.digest), ("task", model.task), learned])
     figures(terminal, model, card["test"]["metrics"])
+    conformal(terminal, model)
     cutoffs(terminal, model)
+    _show_importances(terminal, importances or [])
     terminal.title("Trained on")
     terminal.facts(_data(card["data"]))
+    show_fields(terminal, tuple(Field(**field) for field in card["data"]["fields"]), every=True)
     terminal.title("Recipe")
     from lithify import recipe as recipes
 
@@ -47,6 +60,18 @@ def show_model(terminal: Terminal, model: Model) -> None:
     terminal.title("Engine")
     terminal.paragraph(", ".join(f"{name} {value}" for name, value in card["engine"].items()), "  ")
     limits(terminal, model)
+
+
+def _show_importances(terminal: Terminal, importances: list[tuple[str, float]]) -> None:
+    if not importances:
+        return
+    terminal.title("What counts most")
+    largest = max(share for _, share in importances) or 1.0
+    for name, share in importances[:FIELDS]:
+        bar = "█" * round(20 * share / largest)
+        terminal.say(f"  {100 * share:5.1f} %  {terminal.style(bar.ljust(20), 'blue')}  {plain(name)}")
+    if len(importances) > FIELDS:
+        terminal.say(f"  and {count(len(importances) - FIELDS, 'field')} that count less; --json lists all")
 
 
 def show_snapshot(terminal: Terminal, home: Home, snapshot: Snapshot) -> None:
@@ -87,10 +112,14 @@ def _end(text: str, room: int) -> str:
     return text if len(text) <= room else "…" + text[-max(1, room - 1) :]
 
 
+def _target(data: dict[str, Any]) -> str:
+    return plain(next((field["name"] for field in data["fields"] if field["role"] == "label"), "values"))
+
+
 def _data(data: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [
         ("snapshot", data["snapshot"]),
-        ("rows", f"{data['rows']:,} of {data['kind']}"),
+        ("rows", f"{data['rows']:,} of {'a table' if data['kind'] == 'table' else data['kind']}"),
         ("split", f"by {data['split']['rule']}: {data['split']['reason']}"),
     ]
     if data["period"]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
 from lithify.cli.data import describe
-from lithify.cli.figures import cutoffs, figures, limits
+from lithify.cli.figures import conformal, cutoffs, figures, limits
 from lithify.cli.kernels import tell_compiling
 from lithify.cli.output import Terminal, command_line, count, short, shown_path
 from lithify.cli.parser import Argument, Option
@@ -17,11 +17,17 @@ from lithify.cli.progress import Progress
 from lithify.errors import SessionEnded, UsageError
 
 if TYPE_CHECKING:
+    from lithify.data.schema import Field
     from lithify.data.snapshot import Snapshot
     from lithify.progress import Reporter
     from lithify.recipe import Recipe
     from lithify.store.home import Home
     from lithify.training.run import Outcome, Settings
+
+_NEW = {"mail": "MAIL", "text": "TEXTS", "table": "NEW.csv"}
+_JUDGE = {"mail": "judge something new", "text": "judge something new", "table": "predict rows it has never seen"}
+_SUFFIXES = "tar|tgz|gz|xz|bz2|zst|zip|csv|tsv|txt|jsonl|ndjson|json|parquet|pq|feather|arrow|arrows|ipc|xlsx|xlsm|sqlite3?|db|mbox"
+"""What a model's name does not take over from the name of its data."""
 
 
 def train(
@@ -88,9 +94,10 @@ def train(
     if out is not None and not out.is_dir():
         api.check_out(out)
     opened = api.open_home(home)
-    tell_compiling(terminal)
     report = Progress(quiet=quiet, width=terminal.width)
     if resume is not None:
+        row = opened.catalog.run(resume)
+        tell_compiling(terminal, opened.catalog.snapshot(row.snapshot).kind, str(row.recipe.get("learner")))
         with report:
             outcome = _train(opened, home, lambda: _resume(opened, resume, settings, report))
         called = next(iter(opened.catalog.names_of(outcome.snapshot)), short(outcome.snapshot))
@@ -98,13 +105,21 @@ def train(
         assert data is not None
         asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
         asked |= {"weight": weight, "fields": parsing.field_kinds(field), "task": task, "query": query, "sheet": sheet}
-        made = {"name": name, "parent": parent, "split": None if split == "auto" else split, "strict": strict}
-        with report:
-            snap = api.find_or_make(opened, data, report=report, **asked, **made)
+        made: dict[str, Any] = {"parent": parent, "split": None if split == "auto" else split}
+        snap = api.find(opened, data, name=name, strict=strict, **asked, **made)
+        fields: tuple[Field, ...] = ()
+        if snap is None:
+            opening = api.open_data(opened, data, **asked, **made)
+            tell_compiling(terminal, opening.kind, wanted.learner)
+            with report:
+                snap = api.freeze(opened, opening, name=name, strict=strict, report=report, **made)
+            fields = opening.fields
+        else:
+            tell_compiling(terminal, snap.kind, wanted.learner)
         if show_recipe:
             return _show_recipe(terminal, opened, snap, wanted, settings)
         if not quiet:
-            describe(terminal, snap)
+            describe(terminal, snap, fields=fields)
             terminal.say()
         source = api.source_name(opened, data)
         with report:
@@ -152,6 +167,7 @@ def _finished(terminal: Terminal, outcome: Outcome, path: str, called: str, home
     how = "found finished" if outcome.resumed and outcome.sessions == 0 else count(outcome.sessions, "session")
     terminal.say(terminal.style(f"Model {short(model.digest)}", "bold") + f"  sealed, run {short(outcome.run)}, {how}")
     figures(terminal, model, outcome.metrics)
+    conformal(terminal, model)
     cutoffs(terminal, model)
     limits(terminal, model)
     terminal.title("The file")
@@ -159,7 +175,7 @@ def _finished(terminal: Terminal, outcome: Outcome, path: str, called: str, home
     terminal.title("Next")
     page = ("evaluate", path, short(outcome.snapshot), "--report", "report.html")
     steps = [
-        (command_line("predict", path, "MAIL" if model.kind == "mail" else "TEXTS"), "judge something new"),
+        (command_line("predict", path, _NEW[model.kind]), _JUDGE[model.kind]),
         (command_line("verify", path), "check the file, wherever it went"),
     ]
     if model.card["test"]["rows"]:
@@ -174,6 +190,6 @@ def _place(out: Path | None, called: str, digest: str) -> Path:
     if out is not None and not out.is_dir():
         return out
     stem = Path(called).name or Path(called).resolve().name
-    stem = re.sub(r"(\.(tar|tgz|gz|xz|bz2|zip|csv|tsv|jsonl|ndjson|mbox))+$", "", stem, flags=re.IGNORECASE)
+    stem = re.sub(rf"(\.({_SUFFIXES}))+$", "", stem, flags=re.IGNORECASE)
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-.")
     return (out or Path()) / f"{stem or 'model'}-{short(digest)}.lith"

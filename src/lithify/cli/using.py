@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from lithify.cli import options as o
+from lithify.cli.figures import COLOURS, probability
 from lithify.cli.kernels import tell_compiling
 from lithify.cli.output import Terminal, count, plain
 from lithify.cli.parser import Argument, Option
@@ -16,12 +17,11 @@ from lithify.errors import UsageError
 from lithify.progress import Update
 
 if TYPE_CHECKING:
-    from lithify.model.explain import Explanation
+    from lithify.data.schema import Problem
     from lithify.model.model import Model
     from lithify.model.prediction import Prediction
 
 ModelThing = Annotated[str, Argument(metavar="MODEL", help="A model file, or the digest of one in the home.")]
-_COLOURS = {"spam": "red", "ham": "green", "unsure": "yellow"}
 
 
 def evaluate(
@@ -36,6 +36,8 @@ def evaluate(
     text: o.Text = None,
     time: o.Time = None,
     kind: o.Kind = None,
+    query: o.Query = None,
+    sheet: o.Sheet = None,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
@@ -51,11 +53,13 @@ def evaluate(
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     path = None if report is None else api.check_out(report)
-    asked = {"label": label, "text": text, "time": time, "kind": kind}
-    tell_compiling(terminal)
+    asked = {"label": label, "text": text, "time": time, "kind": kind, "query": query, "sheet": sheet}
+    opened = api.open_home(home)
+    sealed = api.open(model, home=opened)
+    tell_compiling(terminal, sealed.kind)
     with Progress(quiet=quiet, width=terminal.width) as tell:
         tell(Update("measuring"))
-        found = api.evaluate(model, data, split, home=home, report=tell, **asked)
+        found = api.evaluate(sealed, data, split, home=opened, report=tell, **asked)
         if path is not None:
             tell(Update("drawing the report"))
             found.report(path, show_content=show_content)
@@ -72,69 +76,132 @@ def predict(
     model: ModelThing,
     inputs: Annotated[
         list[str],
-        Argument(metavar="INPUT...", help="Messages, folders, mailboxes, archives, tables; - is one message on stdin."),
+        Argument(metavar="INPUT...", help="Messages, folders, mailboxes, archives, tables; - is one on stdin."),
     ],
     text: o.Text = None,
+    query: o.Query = None,
+    sheet: o.Sheet = None,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> int:
-    """Judge messages or texts, in the order in which they come.
+    """Judge messages, texts or rows of tables, in their order.
 
     With --json one line for each. What cannot be read gets a line with its problem, and the exit status is then 65; a
-    single input that cannot be read is an error.
+    single input that cannot be read is an error. A table is read by the names of its columns; on stdin it may be CSV
+    or one JSON object on every line.
 
     Example: lithify predict spam.lith new/ --json > verdicts.jsonl
     """
     from lithify import api
-    from lithify.cli.inputs import Inputs, predictions
-    from lithify.data.schema import Problem
 
     terminal = Terminal(as_json=as_json, quiet=quiet, lines=True)
     opened = api.open(model, home=home)
-    given = Inputs(opened, inputs, text, terminal.note)
+    if opened.kind == "table":
+        _no_option(opened, text=text)
+        return _predict_rows(terminal, opened, inputs, query, sheet)
+    _no_option(opened, query=query, sheet=sheet)
+    return _predict_items(terminal, opened, inputs, text)
+
+
+def _predict_items(terminal: Terminal, model: Model, inputs: list[str], text: str | None) -> int:
+    """Mail and texts: one at a time, so that the first line comes at once."""
+    from lithify.cli.inputs import Inputs, predictions
+    from lithify.data.schema import Problem
+
+    given = Inputs(model, inputs, text, terminal.note)
     problems = done = 0
-    with Progress(quiet=quiet or sys.stdout.isatty(), width=terminal.width) as tell:
-        for found in predictions(opened, given, lambda: tell_compiling(terminal)):
+    with Progress(quiet=terminal.quiet or sys.stdout.isatty(), width=terminal.width) as tell:
+        for found in predictions(model, given, lambda: tell_compiling(terminal)):
             done += 1
             if isinstance(found, Problem):
                 problems += 1
-                said = f"{found.reason}: {found.detail}" if found.detail else found.reason
-                terminal.document({"input": found.origin, "problem": said})
-                terminal.say(f"{'?':<8}  {'-':>8}  {plain(found.origin)}: {plain(said)}")
+                _show_problem(terminal, found)
             else:
                 terminal.document(found.to_json())
-                _show_prediction(terminal, opened, found)
+                _show_prediction(terminal, model, found)
             if done % 100 == 0:
                 tell(Update("predicting", done))
     if given.cut:
         terminal.note(f"{count(given.cut, 'input')} read only up to the limit of 512 KiB.")
-    if problems:
-        terminal.note(f"{count(problems, 'input')} of {done:,} could not be judged.")
-        return os.EX_DATAERR
-    return 0
+    return _judged(terminal, done, problems)
+
+
+def _predict_rows(terminal: Terminal, model: Model, inputs: list[str], query: str | None, sheet: str | None) -> int:
+    """Rows of tables: many at a time."""
+    from lithify.cli import rows
+
+    write = rows.documents if terminal.as_json else rows.lines
+    problems = done = 0
+    with Progress(quiet=terminal.quiet or sys.stdout.isatty(), width=terminal.width) as tell:
+        for found in rows.scored(model, rows.Tables(model, inputs, query, sheet, terminal.note)):
+            if isinstance(found, rows.Scored):
+                done += len(found.origins)
+                terminal.lines_of(write(model, found))
+            else:
+                done, problems = done + 1, problems + 1
+                _show_problem(terminal, found)
+            tell(Update("predicting", done))
+    return _judged(terminal, done, problems)
+
+
+def _show_problem(terminal: Terminal, found: Problem) -> None:
+    said = f"{found.reason}: {found.detail}" if found.detail else found.reason
+    terminal.document({"input": found.origin, "problem": said})
+    terminal.say(f"{'?':<8}  {'-':>8}  {plain(found.origin)}: {plain(said)}")
+
+
+def _judged(terminal: Terminal, done: int, problems: int) -> int:
+    """The exit status of predict."""
+    if not problems:
+        return 0
+    terminal.note(f"{count(problems, 'input')} of {done:,} could not be judged.")
+    return os.EX_DATAERR
+
+
+def _no_option(model: Model, **given: object) -> None:
+    """Raises ``UsageError`` for options that mean nothing for this kind of model."""
+    named = [f"--{name}" for name, value in given.items() if value is not None]
+    if named:
+        is_for = "mail and texts" if model.kind == "table" else "tables"
+        raise UsageError(f"{named[0]} is for {is_for}.", found=f"a model for {model.kind}", hint="Leave it out.")
 
 
 def explain(
     model: ModelThing,
-    item: Annotated[str, Argument(metavar="INPUT", help="The file of one message or text; - is stdin.")],
-    top: Annotated[int, Option("--top", metavar="N", help="How many stretches to show.")] = 15,
+    item: Annotated[str, Argument(metavar="INPUT", help="The file of one message, text or row; - is stdin.")],
+    top: Annotated[int, Option("--top", metavar="N", help="How many stretches or fields to show.")] = 15,
+    row: Annotated[
+        int | None,
+        Option("--row", metavar="N", help="Which row of a table, by the number that predict shows behind its name."),
+    ] = None,
+    query: o.Query = None,
+    sheet: o.Sheet = None,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Show which words pushed a score which way.
+    """Show which words or fields pushed a score which way.
 
-    The weights are the terms of the model's own sum: with the base they add up to the score.
+    The weights are the terms of the model's own sum: with the base they add up to the score. Where a value is
+    predicted, they are in its unit.
 
     Example: lithify explain spam.lith new/17.eml
     """
     from lithify import api
+    from lithify.cli.explaining import show_explanation
     from lithify.cli.inputs import single
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     opened = api.open(model, home=home)
-    name, content = single(opened, item)
+    if opened.kind == "table":
+        from lithify.cli.rows import one
+
+        name, content = one(opened, item, row, query, sheet)
+        tell_compiling(terminal, "table")
+    else:
+        _no_option(opened, row=row, query=query, sheet=sheet)
+        name, content = single(opened, item)
     found = opened.explain_content(content, name)
     terminal.document(found.to_json())
     if not as_json:
@@ -164,7 +231,8 @@ def verify(
         _verify_snapshot(terminal, thing, rebuild, home)
         return
     if rebuild:
-        tell_compiling(terminal)
+        found = api.open(thing, home=home)
+        tell_compiling(terminal, found.kind, found.draft.learner_name)
     with Progress(quiet=quiet, width=terminal.width) as tell:
         sealed = api.verify(thing, rebuild=rebuild, home=home, report=tell)
     checks = ["structure", "seal", "golden predictions"] + (["rebuild"] if rebuild else [])
@@ -195,48 +263,7 @@ def _show_prediction(terminal: Terminal, model: Model, found: Prediction) -> Non
     """One line: verdict or label, probability, input."""
     if terminal.as_json:
         return
-    said = found.verdict or found.label
-    label = model.spam or found.label
-    word = terminal.style(f"{plain(said):<8}", *([_COLOURS[said]] if said in _COLOURS else []))
+    said = found.verdict or found.label or ""
+    label = model.spam or found.label or ""
+    word = terminal.style(f"{plain(said):<8}", *([COLOURS[said]] if said in COLOURS else []))
     terminal.say(f"{word}  {probability(found.probabilities[label])}  {plain(found.input)}")
-
-
-def probability(value: float) -> str:
-    """A probability that never claims to be certain.
-
-    >>> probability(0.5), probability(0.999999), probability(1e-9)
-    (' 50.00 %', '>99.99 %', '< 0.01 %')
-    """
-    percent = 100.0 * value
-    if percent > 99.99:
-        return ">99.99 %"
-    return "< 0.01 %" if percent < 0.01 else f"{percent:6.2f} %"
-
-
-def show_explanation(terminal: Terminal, model: Model, found: Explanation, top: int) -> None:
-    """The prediction, the strongest stretches with their weights, and the sum."""
-    from lithify.evaluation.mistakes import shorten
-
-    p = found.prediction
-    said = p.verdict or p.label
-    style = [_COLOURS[said]] if said in _COLOURS else []
-    chance = probability(p.probabilities[found.label]).strip()
-    terminal.say(f"{terminal.style(plain(said), 'bold', *style)}  {chance} {plain(found.label)}  {plain(p.input)}")
-    terminal.say()
-    shown, rest = found.items[:top], found.items[top:]
-    largest = max((abs(item.weight) for item in shown), default=1.0)
-    for item in shown:
-        bar = "█" * max(1, round(10 * abs(item.weight) / largest))
-        colour = "red" if item.weight > 0 else "green"
-        room = max(20, terminal.width - 34)
-        text = plain(shorten(item.text, room))
-        terminal.say(
-            f"{item.weight:+8.3f}  {terminal.style(bar.ljust(10), colour)}  "
-            f"{terminal.style(item.channel.ljust(6), 'dim')}  {terminal.style(text, colour)}"
-        )
-    if rest:
-        terminal.say(
-            f"{sum(item.weight for item in rest):+8.3f}  {count(len(rest), 'weaker stretch', 'weaker stretches')}"
-        )
-    terminal.say(f"{found.base:+8.3f}  base: a row without any feature")
-    terminal.say(f"{found.score:+8.3f}  score; + pushes to {plain(found.label)}, - away from it")

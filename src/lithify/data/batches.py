@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lithify.data.spill import release
+
 
 @dataclass(frozen=True)
 class Hashed:
@@ -111,3 +113,21 @@ class TrainingData:
     def only(self, train: NDArray[np.int64]) -> TrainingData:
         """The same data with other training rows and none to stop by: one fold."""
         return replace(self, train=train, stop=np.zeros(0, dtype=np.int64))
+
+
+def take(blocks: Blocks, rows: NDArray[np.int64]) -> Blocks:
+    """The blocks of some rows."""
+    return {name: _take(block, rows) for name, block in blocks.items()}
+
+
+def _take(block: Block, rows: NDArray[np.int64]) -> Block:
+    if isinstance(block, Dense):
+        return Dense(block.values[rows])
+    if isinstance(block, Codes):
+        return Codes(block.values[rows], block.sizes)
+    lengths = block.start[rows + 1] - block.start[rows]
+    start = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    pieces = [block.index[block.start[row] : block.start[row + 1]] for row in rows]
+    index = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.uint32)
+    release(block.index)
+    return Hashed(start, index, block.buckets)

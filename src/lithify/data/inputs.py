@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from lithify.data import text
-from lithify.data.mail import RAW_LIMIT
 from lithify.data.cells import encode_row
+from lithify.data.mail import RAW_LIMIT
 from lithify.data.schema import Field
 from lithify.data.streams import open_regular, shown
 from lithify.data.tabular_scoring import tables_to_score
@@ -40,15 +41,46 @@ def read_inputs(
         return [""], [encode_row(fields, inputs)[0]]
     if isinstance(inputs, (list, tuple)) and all(isinstance(item, Mapping) for item in inputs):
         return [""] * len(inputs), [encode_row(fields, item)[0] for item in inputs]
-    names, contents = [], []
-    for found, some, _ in tables_to_score(inputs, tuple(fields)):
-        names += found
-        contents += some
+    return _read_tables(inputs, tuple(fields))
+
+
+def as_columns(data: Any) -> Any:
+    """A list of dicts as a dict of columns, in the order in which they first come; anything else as it is.
+
+    >>> as_columns([{"a": 1}, {"a": 2, "b": "x"}])
+    {'a': [1, 2], 'b': [None, 'x']}
+    """
+    if not (isinstance(data, (list, tuple)) and data and all(isinstance(item, Mapping) for item in data)):
+        return data
+    names = list(dict.fromkeys(name for item in data for name in item))
+    return {name: [item.get(name) for item in data] for name in names}
+
+
+def _read_tables(inputs: Any, fields: tuple[Field, ...]) -> tuple[list[str], list[bytes]]:
+    """Of one table, or of several in a list; what is wrong with them is a warning.
+
+    That there are other columns besides is none: frames are often scored with their labels in them.
+    """
+    several = inputs if isinstance(inputs, list) and inputs and all(map(_is_table, inputs)) else [inputs]
+    names, contents, notes = [], [], []
+    for table in several:
+        for found, some, said in tables_to_score(table, fields):
+            names += found
+            contents += some
+            notes += [note for note in said if not note.startswith("Left out, since unknown")]
+    if notes:
+        warnings.warn(" ".join(notes), stacklevel=4)
     return names, contents
 
 
+def _is_table(item: object) -> bool:
+    return isinstance(item, (str, Path)) or hasattr(item, "columns") or hasattr(item, "__arrow_c_stream__")
+
+
 def _is_column(cell: object) -> bool:
-    return isinstance(cell, (Sequence, np.ndarray)) and not isinstance(cell, (str, bytes))
+    if isinstance(cell, np.ndarray):
+        return cell.ndim > 0
+    return hasattr(cell, "__len__") and not isinstance(cell, (str, bytes))
 
 
 def read_input(item: str | bytes | Path, kind: Literal["mail", "text"]) -> bytes:

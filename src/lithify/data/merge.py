@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data import duplicates, split
+from lithify.data import copies, duplicates, split
 from lithify.data.chunks import Chunks
 from lithify.data.schema import Problem
 from lithify.data.snapshot import Snapshot
 from lithify.data.table import (
+    EXACT_BINS,
     RowTable,
     concatenate,
-    copy_key,
     empty,
     from_fixed_binary,
     key_order,
@@ -25,10 +25,6 @@ from lithify.data.table import (
     locate,
     read_ipc,
 )
-
-MOST_COPIES = 0.2
-"""Share of rows of a table that repeat others above which that says nothing: the rows have few fields, so they are not
-kept together by a split."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,9 @@ def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
     first[1:] = (words[1:] != words[:-1]).any(axis=1)
     del words
     if chunks.kind == "table":
-        return with_labels(_counted(facts, order, first, chunks), labels), 0, []
+        facts["copy"] = copies.number(facts["key"], order, first)
+        rows = _rows(facts, chunks)
+        return with_labels(rows.take(key_order(rows.table.key)), labels), 0, []
     run = np.cumsum(first) - 1
     label = facts["label"][order]
     torn = np.zeros(run[-1] + 1, dtype=bool)
@@ -93,23 +91,6 @@ def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
     kept = order[first][~torn]
     rows = _rows({name: column[kept] for name, column in facts.items()}, chunks)
     return with_labels(rows, labels), len(order) - len(problems) - len(kept), problems
-
-
-def _counted(
-    facts: dict[str, NDArray[Any]], order: NDArray[np.int64], first: NDArray[np.bool_], chunks: Chunks
-) -> Rows:
-    """Every row, those with equal inputs numbered by what they carry; joined into groups unless they are the rule."""
-    start = np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))
-    facts["copy"] = np.empty(len(order), dtype=np.uint32)
-    facts["copy"][order] = np.arange(len(order)) - start
-    later = np.flatnonzero(facts["copy"])
-    for row, copy in zip(later.tolist(), facts["copy"][later].tolist(), strict=True):
-        facts["key"][row] = np.frombuffer(copy_key(facts["key"][row].tobytes(), copy), dtype=np.uint8)
-    rows = _rows(facts, chunks)
-    if len(later) > MOST_COPIES * len(order):
-        own = np.ascontiguousarray(rows.table.key[:, :8]).view(np.uint16)
-        rows = replace(rows, table=replace(rows.table, signature=own))
-    return rows.take(key_order(rows.table.key))
 
 
 def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]:
@@ -186,31 +167,46 @@ def join(new: Rows, parent: Snapshot) -> tuple[Rows, int]:
         How many old rows were labelled anew.
     """
     labels = sorted({*new.labels, *parent.labels})
-    old_label = _codes(parent.labels, labels)[parent.table.label]
-    new_label = _codes(new.labels, labels)[new.table.label]
+    ours, theirs = _said(new.table, new.labels, labels), _said(parent.table, parent.labels, labels)
+    if parent.kind == "table":
+        new = replace(new, table=copies.refound(new.table, parent.table, _exact(ours), _exact(theirs)))
     at = locate(new.table.key, parent.table.key)
     known = at >= 0
-    relabelled = int((old_label[at[known]] != new_label[known]).sum())
-    old_label[at[known]] = new_label[known]
+    relabelled = int((theirs[at[known]] != ours[known]).sum())
+    theirs[at[known]] = ours[known]
     generation = np.full(len(new.table), len(parent.manifest["generations"]), dtype=np.uint16)
-    fresh = Rows(replace(new.table, label=new_label, generation=generation), (), new.given).take(np.flatnonzero(~known))
-    both = concatenate(replace(parent.table, label=old_label), fresh.table)
+    fresh = Rows(_saying(replace(new.table, generation=generation), ours, labels), (), new.given)
+    fresh = fresh.take(np.flatnonzero(~known))
+    both = concatenate(_saying(parent.table, theirs, labels), fresh.table)
     given = np.concatenate([np.full(len(parent), split.UNDECIDED, dtype=np.uint8), fresh.given])
     return with_labels(Rows(both, (), given).take(key_order(both.key)), labels), relabelled
 
 
-def _codes(labels: Sequence[str], among: Sequence[str]) -> NDArray[np.int32]:
+def _said(table: RowTable, labels: Sequence[str], among: Sequence[str]) -> NDArray[Any]:
+    """What each row is to be taken for: the code of its label among others, or where there are no labels its value."""
+    if not among:
+        return table.value.copy()
     code = {label: number for number, label in enumerate(among)}
-    return np.array([code[label] for label in labels], dtype=np.int32)
+    return np.array([code[label] for label in labels], dtype=np.int32)[table.label]
+
+
+def _saying(table: RowTable, said: NDArray[Any], labels: Sequence[str]) -> RowTable:
+    """The inverse of :func:`_said`."""
+    return replace(table, label=said) if labels else replace(table, value=said)
+
+
+def _exact(said: NDArray[Any]) -> NDArray[np.int64]:
+    return said.view(np.int64) if said.dtype == np.float64 else said.astype(np.int64)
 
 
 def with_labels(rows: Rows, labels: Sequence[str]) -> Rows:
     """The rows with their codes, positions in ``labels``, turned into positions in the sorted labels that occur."""
-    used = sorted(labels[code] for code in np.unique(rows.table.label) if labels[code])  # none in regression
+    if not any(labels):  # regression
+        return replace(rows, labels=())
+    used = sorted(labels[code] for code in np.unique(rows.table.label))
     place = {label: number for number, label in enumerate(used)}
     code = np.array([place.get(label, 0) for label in labels], dtype=np.int32)
-    label = code[rows.table.label] if len(labels) else rows.table.label
-    return Rows(replace(rows.table, label=label), tuple(used), rows.given)
+    return Rows(replace(rows.table, label=code[rows.table.label]), tuple(used), rows.given)
 
 
 def grouped(rows: Rows, chunks: Chunks) -> tuple[Rows, list[Problem]]:
@@ -218,7 +214,8 @@ def grouped(rows: Rows, chunks: Chunks) -> tuple[Rows, list[Problem]]:
 
     New rows that would join old groups of two sides become problems instead.
     """
-    joined = _grouped(rows)
+    parted = rows.table.signature.shape[1] == EXACT_BINS and copies.apart(rows.table)
+    joined = _grouped(rows, parted)
     torn = _torn(joined.table)
     if not torn.any():
         return joined, []
@@ -227,7 +224,7 @@ def grouped(rows: Rows, chunks: Chunks) -> tuple[Rows, list[Problem]]:
         for row in np.flatnonzero(torn).tolist()
     ]
     # what only the rows just removed held together falls apart again
-    return _grouped(rows.take(np.flatnonzero(~torn))), problems
+    return _grouped(rows.take(np.flatnonzero(~torn)), parted), problems
 
 
 def _origin(table: RowTable, row: int, chunks: Chunks) -> str:
@@ -235,10 +232,12 @@ def _origin(table: RowTable, row: int, chunks: Chunks) -> str:
     return str(facts.column(0)[int(table.position[row])])
 
 
-def _grouped(rows: Rows) -> Rows:
+def _grouped(rows: Rows, parted: bool) -> Rows:
+    """``parted`` leaves rows of a table with the same inputs apart."""
     table = rows.table
     old = np.where(rows.new, 0, table.group + 1).astype(np.uint64)
-    return replace(rows, table=replace(table, group=duplicates.groups(table.signature, table.field_group, old)))
+    signature = copies.own_signatures(table) if parted else table.signature
+    return replace(rows, table=replace(table, group=duplicates.groups(signature, table.field_group, old)))
 
 
 def _torn(table: RowTable) -> NDArray[np.bool_]:

@@ -264,12 +264,18 @@ class Difference:
 
 
 def diff(old: Snapshot, new: Snapshot) -> Difference:
-    """Rows added, removed, relabelled, and moved to another side, from ``old`` to ``new``."""
+    """Rows added, removed, relabelled, and moved to another side, from ``old`` to ``new``.
+
+    In regression a row with another value counts as relabelled.
+    """
     at = locate(new.table.key, old.table.key)
     here = np.flatnonzero(at >= 0)
     there = at[here]
-    old_label, new_label = np.array(old.labels, dtype=object), np.array(new.labels, dtype=object)
-    relabelled = old_label[old.table.label[there]] != new_label[new.table.label[here]]
+    if old.task == new.task == "regression":
+        relabelled = old.table.value[there] != new.table.value[here]
+    else:
+        old_label, new_label = (np.array(each.labels or ("",), dtype=object) for each in (old, new))
+        relabelled = old_label[old.table.label[there]] != new_label[new.table.label[here]]
     return Difference(
         added=_hex(new, np.flatnonzero(at < 0)),
         removed=_hex(old, np.setdiff1d(np.arange(len(old)), there)),

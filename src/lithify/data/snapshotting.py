@@ -20,7 +20,7 @@ from lithify import canon
 from lithify.data import split
 from lithify.data.chunks import Chunks, collect, work_folder
 from lithify.data.merge import Rows, grouped, join, merge
-from lithify.data.schema import Problem, Task
+from lithify.data.schema import Field, Problem, Task
 from lithify.data.snapshot import FORMAT, Snapshot, open_snapshot
 from lithify.data.source import Source
 from lithify.data.table import RowTable, fixed_binary, to_arrow
@@ -82,11 +82,11 @@ def snapshot(
         home.catalog.check_name(name)
     if parent is not None and parent.kind != source.kind:
         raise UsageError("The parent holds another kind of rows.", expected=parent.kind, found=source.kind)
-    if parent is not None and (parent.fields, parent.task) != (source.fields, source.task):
+    if parent is not None and (_read_from(parent.fields), parent.task) != (_read_from(source.fields), source.task):
         raise UsageError(
             "The parent has other fields.",
-            expected=", ".join(f"{field.name} ({field.kind}, {field.role})" for field in parent.fields),
-            found=", ".join(f"{field.name} ({field.kind}, {field.role})" for field in source.fields),
+            expected=_listed(parent.task, parent.fields),
+            found=_listed(source.task, source.fields),
             hint="Name kinds by --field NAME=KIND, or make a snapshot without a parent.",
         )
     with _working(work_folder(home.work, source)) as folder:
@@ -96,6 +96,16 @@ def snapshot(
             report(Update("reading", note=note))
         digest = _freeze(home, folder, chunks, source, name, parent, rule, strict, report)
     return open_snapshot(home, digest)
+
+
+def _read_from(fields: Sequence[Field]) -> list[Field]:
+    """The fields that a row is made of; columns that are left out may come and go."""
+    return [field for field in fields if field.role != "left out"]
+
+
+def _listed(task: str, fields: Sequence[Field]) -> str:
+    names = [f"{field.name} ({field.kind}, {field.role}{', ' if field.form else ''}{field.form})" for field in fields]
+    return f"{task} from {', '.join(names[:50])}{' and more' if len(names) > 50 else ''}"
 
 
 def _freeze(

@@ -142,8 +142,9 @@ def _without(home: Home, snapshot: Snapshot, gone: NDArray[np.uint8]) -> str:
     """Digest of the snapshot without some keys, made where it is not there yet; contents stay where they are."""
     table = snapshot.table.take(np.flatnonzero(locate(snapshot.table.key, gone) < 0)).regrouped()
     missing = [text for code, text in enumerate(snapshot.labels) if not (table.label == code).any()]
-    if missing:
-        raise TooFewRows(f"No row of {missing[0]!r} would be left.", hint="Withdraw fewer rows.")
+    if missing or not len(table):
+        left = f"of {missing[0]!r} " if missing else ""
+        raise TooFewRows(f"No row {left}would be left.", hint="Withdraw fewer rows.")
     old = snapshot.manifest
     generations = len(old["generations"])
     facts = table_facts(table, snapshot.labels, old["split"]["rule"], old["split"]["reason"], generations)

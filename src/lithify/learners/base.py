@@ -43,6 +43,8 @@ class Learner(ABC):
         Frozen dataclass of the hyper-parameters, read strictly; see :func:`lithify.data.params.read`.
     engine : mapping of str to int
         What the bits depend on besides data and parameters: names of numeric codes and their revisions.
+    trains_with : mapping of str to str
+        What only the bits of a training depend on: names of libraries and their versions. A model opens without them.
     pins : mapping of str to str
         Environment the numeric libraries need before they load; empty when the bits need none.
     reads : tuple of str
@@ -55,6 +57,7 @@ class Learner(ABC):
 
     Params: ClassVar[type]
     engine: ClassVar[Mapping[str, int | str]]
+    trains_with: ClassVar[Mapping[str, int | str]] = {}
     pins: ClassVar[Mapping[str, str]] = {}
     reads: ClassVar[tuple[str, ...]] = ("hashed",)
     tasks: ClassVar[tuple[str, ...]] = ("classification",)

@@ -20,21 +20,22 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.batches import Blocks, TrainingData
+from lithify.data.batches import Blocks, TrainingData, take
 from lithify.data.spill import release
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
 from lithify.learners.base import Learner, Partial
 from lithify.learners.boosting_bag import appended, audit_bag, audit_member, bag, best, member_of, prefix
-from lithify.learners.boosting_data import matrix, ordered, width
+from lithify.learners.boosting_data import ordered, width
 from lithify.learners.boosting_growing import Problem, grow, pose
+from lithify.learners.boosting_probe import choose
 from lithify.learners.boosting_rules import BoostingParams, settle
 from lithify.learners.folds import fold_of
 from lithify.learners.forest import DTYPES, Forest, empty, from_arrays, importances
-from lithify.learners.forest_scoring import BLOCKS, score
-from lithify.learners.forest_scoring import matrix as whole_matrix
+from lithify.learners.forest_scoring import BLOCKS, matrix, score
 from lithify.learners.forest_shap import contributions
+from lithify.learners.pairs import Pairs, pairs_of, with_pairs
 
 _SCORED = 4096
 _FACTS = {"rounds", "best_round", "loss", "grew"}
@@ -51,13 +52,16 @@ class Boosting(Learner):
     """See the module."""
 
     Params: ClassVar[type] = BoostingParams
-    engine: ClassVar[Mapping[str, int | str]] = {"learner.boosting": 1, "lightgbm": _version()}
+    engine: ClassVar[Mapping[str, int | str]] = {"learner.boosting": 1}
+    trains_with: ClassVar[Mapping[str, int | str]] = {"lightgbm": _version()}
     reads: ClassVar[tuple[str, ...]] = ("columns",)
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
 
     def __init__(self, params: Any) -> None:
         super().__init__(params)
+        self._asked: TrainingData | None = None
         self._problem: Problem | None = None
+        self._pairs: Pairs | None = None
         self._opened: tuple[State, Forest] | None = None
         self._lock = threading.Lock()
 
@@ -130,20 +134,22 @@ class Boosting(Learner):
             replace(best(state.arrays, member, params.chunk, state.facts["best_round"]), bias=problem.start(member))
             for member in range(params.members)
         ]
-        return bag(members, problem.shift, problem.scale, data.classes, width(data.blocks))
+        whole = bag(members, problem.shift, problem.scale, data.classes, width(problem.data.blocks))
+        return whole if self._pairs is None else State({**whole.arrays, **self._pairs.arrays()}, whole.facts)
 
     def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
         """Raw scores: for two classes (0, s), else one for each class; in regression the value."""
-        return _whole(score(self._forest(state), whole_matrix(blocks)), state.facts["classes"])
+        return _whole(score(self._forest(state), self._rows(state, blocks)), state.facts["classes"])
 
     def contributions(self, state: State, blocks: Blocks, column: int) -> tuple[dict[str, NDArray[np.float64]], float]:
-        """SHAP values of the columns of each block."""
-        rows = whole_matrix(blocks)[:1]
+        """SHAP values of the columns of each block; what pairs of columns add is given back to both in halves."""
+        rows = self._rows(state, take(blocks, np.zeros(1, dtype=np.int64)))
         sign = -1.0 if state.facts["classes"] == 2 and column == 0 else 1.0
         shares = sign * contributions(self._forest(state), rows)[0, :, 0 if state.facts["classes"] <= 2 else column]
         widths = {name: width({name: blocks[name]}) for name in BLOCKS if name in blocks}
+        own = self._own(state, shares[:-1], sum(widths.values()))
         ends = np.cumsum(list(widths.values()))[:-1]
-        return dict(zip(widths, np.split(shares[:-1], ends), strict=True)), float(shares[-1])
+        return dict(zip(widths, np.split(own, ends), strict=True)), float(shares[-1])
 
     def audit(self, state: State, features: Features, classes: int) -> None:
         """Checks that the arrays are a bag of trees for these labels."""
@@ -160,14 +166,16 @@ class Boosting(Learner):
             forest, held = member_of(state, self._forest(state), member), np.flatnonzero(fold == member)
             for at in range(0, len(held), _SCORED):
                 some = held[at : at + _SCORED]
-                out[some] = _whole(score(forest, matrix(data.blocks, data.train[some])), data.classes)
+                rows = self._rows(state, take(data.blocks, data.train[some]))
+                out[some] = _whole(score(forest, rows), data.classes)
                 for block in ordered(data.blocks):
                     release(block.values)
         return out
 
     def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
         """Share of each column in the gain of all splits."""
-        return importances(self._forest(state), len(features.columns(fitted)))
+        columns = len(features.columns(fitted))
+        return self._own(state, importances(self._forest(state), state.facts["columns"]), columns)
 
     def admit(self, state: State, data: TrainingData) -> None:
         """Checks every array that LightGBM or a kernel would be given, and that no other is there."""
@@ -191,7 +199,7 @@ class Boosting(Learner):
             raw = state.arrays[prefix(member) + "raw"]
             if raw.dtype != np.float64 or raw.shape != shape or not np.isfinite(raw).all():
                 raise MalformedContainer("The scores in the checkpoint do not fit.", expected=str(shape))
-            audit_member(state.arrays, member, width(data.blocks), shape[1], chunks)
+            audit_member(state.arrays, member, width(problem.data.blocks), shape[1], chunks)
 
     def figures(self, state: State) -> dict[str, float]:
         """Rounds, and the smallest loss on held-out rows."""
@@ -224,10 +232,23 @@ class Boosting(Learner):
     def _prepare(self, data: TrainingData) -> Problem:
         """The problem of these data; kept for the next step, made again after a resume."""
         with self._lock:
-            if self._problem is None or self._problem.data is not data:
+            if self._problem is None or self._asked is not data:
                 self._problem = None  # two at a time would take twice the memory
-                self._problem = pose(data, self._settled(data))
+                params = self._settled(data)
+                self._pairs = choose(data, params)
+                self._problem = pose(data if self._pairs is None else with_pairs(data, self._pairs), params)
+                self._asked = data
             return self._problem
+
+    def _rows(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
+        """What the trees look at: the columns, and those of the pairs."""
+        pairs = pairs_of(state.arrays)
+        return matrix(blocks if pairs is None else pairs.extended(blocks))
+
+    def _own(self, state: State, shares: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
+        """Shares of the columns that trees look at, (d,), as shares of those there are without pairs, (columns,)."""
+        pairs = pairs_of(state.arrays)
+        return shares if pairs is None else shares[:columns] + pairs.shared(shares[columns:], columns)
 
     def _forest(self, state: State) -> Forest:
         """The forest of a finished state; its tables are made once."""

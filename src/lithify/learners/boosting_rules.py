@@ -50,6 +50,9 @@ class BoostingParams:
         A column of so many categories or fewer is split one category against the rest.
     category_rows : int
         Rows that a set of categories is grown by at least.
+    pairs : int
+        Number columns at most whose sums and differences, pair by pair, are columns as well, if a short contest finds
+        that they lower the loss on held-out rows; 0 for none.
     patience : int
         Rounds without a smaller loss on held-out rows after which training stops.
     objective : str
@@ -62,7 +65,7 @@ class BoostingParams:
     """
 
     members: Members = 0
-    rounds: Annotated[int, Ge(1), Le(100_000)] = 2000
+    rounds: Annotated[int, Ge(1), Le(100_000)] = 1000
     chunk: Annotated[int, Ge(0), Le(10_000)] = 0
     learning_rate: Annotated[float, Ge(0), Le(1)] = 0.0
     leaves: Annotated[int, Ge(0), Le(10_000)] = 0
@@ -77,14 +80,15 @@ class BoostingParams:
     category_threshold: Annotated[int, Ge(1), Le(100_000)] = 32
     category_single: Annotated[int, Ge(1), Le(100_000)] = 4
     category_rows: Annotated[int, Ge(1)] = 100
+    pairs: Annotated[int, Ge(0), Le(16)] = 4
     patience: Annotated[int, Ge(1)] = 50
     objective: Literal["auto", "squared", "absolute", "quantile"] = "auto"
     quantile: Annotated[float, Gt(0), Lt(1)] = 0.5
     class_weight: Literal["none", "balanced"] = "none"
 
     QUALITIES: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"members": 2, "rounds": 500, "patience": 25},
-        "best": {"rounds": 6000, "patience": 150},
+        "fast": {"members": 4, "rounds": 400, "patience": 25},
+        "best": {"rounds": 4000, "patience": 100},
     }
 
 
@@ -106,20 +110,21 @@ def settle(params: BoostingParams, rows: int, columns: int, classes: int) -> Boo
     >>> settle(BoostingParams(), rows=40, columns=4, classes=2).min_rows_leaf
     2
     """
-    members = params.members or _members(rows)
+    members = params.members or _members(rows, classes)
     return replace(
         params,
         members=members,
         chunk=params.chunk or _chunk(params, members * rows * max(1, columns), classes),
         learning_rate=params.learning_rate or _learning_rate(rows, classes),
-        leaves=max(2, params.leaves or _leaves(rows)),
-        min_rows_leaf=params.min_rows_leaf or max(2, min(10, rows // 50)),
+        leaves=max(2, params.leaves or _leaves(rows, classes)),
+        min_rows_leaf=params.min_rows_leaf or _min_rows_leaf(rows, classes),
     )
 
 
-def _members(rows: int) -> Members:
-    """Every member keeps a score for every row, and the more rows there are the less a bag gains."""
-    return 8 if rows < 500_000 else 4 if rows < 2_000_000 else 2
+def _members(rows: int, classes: int) -> Members:
+    """Every member keeps its scores of every row, and the more rows there are the less a bag gains."""
+    scores = rows * (classes if classes > 2 else 1)
+    return 2 if scores >= 2_000_000 else 4 if scores >= 500_000 or classes > 2 else 8
 
 
 def _chunk(params: BoostingParams, cells: int, classes: int) -> int:
@@ -130,8 +135,16 @@ def _chunk(params: BoostingParams, cells: int, classes: int) -> int:
 
 def _learning_rate(rows: int, classes: int) -> float:
     """Small tables gain from small steps; the trees of several labels share the way between them."""
-    return (0.03 if rows < _SMALL else 0.05) * (2.5 if classes > 2 else 1.0)
+    if classes > 2:
+        return 0.16
+    if rows < _SMALL:
+        return 0.03
+    return 0.05 if classes else 0.08
 
 
-def _leaves(rows: int) -> int:
-    return 8 if rows < _TINY else 31
+def _leaves(rows: int, classes: int) -> int:
+    return 8 if rows < _TINY else 48 if classes > 2 else 31
+
+
+def _min_rows_leaf(rows: int, classes: int) -> int:
+    return max(2, min(5 if classes > 2 else 10, rows // 50))

@@ -19,14 +19,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.batches import Blocks, TrainingData
+from lithify.data.batches import Blocks, TrainingData, take
 from lithify.data.params import read
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
 from lithify.learners import ensemble_state as states
 from lithify.learners.base import Learner, Partial
-from lithify.learners.ensemble_rules import EnsembleParams, engine_of, settle, within
+from lithify.learners.ensemble_rules import EnsembleParams, engine_of, settle, trains_with, within
 from lithify.learners.ensemble_selection import loss_of, select
 from lithify.learners.folds import fold_of
 from lithify.learners.registry import learner
@@ -39,6 +39,7 @@ class Ensemble(Learner):
 
     Params: ClassVar[type] = EnsembleParams
     engine: ClassVar[Mapping[str, int | str]] = engine_of()
+    trains_with: ClassVar[Mapping[str, int | str]] = trains_with()
     reads: ClassVar[tuple[str, ...]] = ("columns",)
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
 
@@ -97,7 +98,14 @@ class Ensemble(Learner):
             finished.append((self._spec(parts[0], state.facts["live"]), done))
             alone = len(self.params.members) + len(state.facts["live"]) == 1
             scores.append(None if alone else self._held_out(member, done, data))
-        weights = select(scores, data.target[data.train], data.weight[data.train], data.classes, self.params.picks, self.params.shrink)
+        weights = select(
+            scores,
+            data.target[data.train],
+            data.weight[data.train],
+            data.classes,
+            self.params.picks,
+            self.params.shrink,
+        )
         self._open = None
         return states.sealed(finished, weights, data.classes)
 
@@ -276,5 +284,5 @@ class Ensemble(Learner):
             held = np.flatnonzero(fold == number)
             for at in range(0, len(held), _SCORED):
                 some = held[at : at + _SCORED]
-                out[some] = member.predict(part, states.rows_of(data.blocks, data.train[some]))
+                out[some] = member.predict(part, take(data.blocks, data.train[some]))
         return out

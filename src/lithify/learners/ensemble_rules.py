@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 from lithify import rng
 from lithify.data.params import Misfit, plain, read
 from lithify.errors import RecipeError
-from lithify.learners.ensemble_state import surviving
+from lithify.learners.ensemble_state import MEMBERS, surviving
 from lithify.learners.registry import learner
 
 _SPACE: Mapping[str, tuple[Any, ...]] = {
@@ -72,10 +72,12 @@ class EnsembleParams:
 
 def engine_of() -> dict[str, int | str]:
     """What the bits of an ensemble depend on: those of everything that may be in it."""
-    parts: dict[str, int | str] = {"learner.ensemble": 1}
-    for name in ("boosting", "linear"):
-        parts |= learner(name).engine
-    return parts
+    return {"learner.ensemble": 1} | {k: v for name in MEMBERS for k, v in learner(name).engine.items()}
+
+
+def trains_with() -> dict[str, int | str]:
+    """What its training depends on besides."""
+    return {name: version for member in MEMBERS for name, version in learner(member).trains_with.items()}
 
 
 def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> EnsembleParams:
@@ -138,11 +140,11 @@ def _drawn(number: int) -> dict[str, Any]:
 def _settled(member: Mapping[str, Any], rows: int, columns: int, classes: int) -> dict[str, Any]:
     """A member with every parameter written out."""
     name = member.get("learner")
-    if not isinstance(name, str) or name == "ensemble":
-        raise RecipeError("A member of an ensemble names its learner.", expected="such as learner = 'boosting'")
+    if name not in MEMBERS:
+        raise RecipeError("A member of an ensemble names its learner.", expected=" or ".join(MEMBERS), found=str(name))
     learns = learner(name)
     known = {field.name for field in fields(learns.Params)}
-    given = {key: value for key, value in member.items() if key != "learner" and (key in known or key != "pairs")}
+    given = {key: value for key, value in member.items() if key != "learner"}
     try:
         params = learns.settle(read(learns.Params, given), rows, columns, classes)
     except Misfit as error:

@@ -7,10 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.batches import Blocks, Codes, Dense
 from lithify.data.params import Misfit, read
 from lithify.data.state import State
 from lithify.errors import LithifyError, MalformedContainer
@@ -21,6 +19,8 @@ _PROGRESS = {"phase": int, "at": int, "live": list, "steps": dict, "jobs": dict}
 _MEMBER: dict[str, Any] = {"learner": str, "params": dict, "weight": (int, float), "parts": list}
 _JOB = re.compile(r"c\d{1,6}|m\d{1,6}\.\d{1,6}")
 MOST_MEMBERS = 1000
+MEMBERS = ("boosting", "linear", "tree")
+"""Learners that can be in an ensemble."""
 
 
 def job(state: State, key: str) -> State:
@@ -137,7 +137,7 @@ def check(state: State, classes: int, folds: int) -> None:
 
 
 def _is_member(member: Any, folds: int) -> bool:
-    if type(member) is not dict or member.keys() != _MEMBER.keys() or member.get("learner") == "ensemble":
+    if type(member) is not dict or member.keys() != _MEMBER.keys() or member.get("learner") not in MEMBERS:
         return False
     if not all(isinstance(member[name], kinds) for name, kinds in _MEMBER.items()):
         return False
@@ -160,12 +160,3 @@ def check_progress(state: State, candidates: int, rungs: int, keep: int) -> None
         wrong = wrong or not {name.partition("/")[0] for name in state.arrays} <= facts["jobs"].keys()
     if wrong:
         raise MalformedContainer("The state in the checkpoint is not one of an ensemble.")
-
-
-def rows_of(blocks: Blocks, rows: NDArray[np.int64]) -> Blocks:
-    """The blocks of some rows."""
-    return {
-        name: Codes(block.values[rows], block.sizes) if isinstance(block, Codes) else Dense(block.values[rows])
-        for name, block in blocks.items()
-        if isinstance(block, (Codes, Dense))
-    }

@@ -16,7 +16,7 @@ from lithify.learners.forest_quick import quick
 MANY = 32
 """From so many rows on a whole block of rows costs less than row by row."""
 
-BLOCKS = ("numbers", "categories", "words")
+BLOCKS = ("numbers", "categories", "words", "pairs")
 """The columns of trees are those of these blocks, in this order; a block may be absent."""
 
 
@@ -34,7 +34,8 @@ def matrix(blocks: Blocks) -> NDArray[np.float64]:
     values = [part.values for part in parts if isinstance(part, Dense | Codes)]
     if len(values) == 1:
         return np.ascontiguousarray(values[0], dtype=np.float64)
-    return np.concatenate(values, axis=1, dtype=np.float64) if values else np.zeros((0, 0))
+    side_by_side = np.concatenate(values, axis=1, dtype=np.float64) if values else np.zeros((0, 0))
+    return np.ascontiguousarray(side_by_side)
 
 
 def score(forest: Forest, rows: NDArray[np.float64]) -> NDArray[np.float64]:

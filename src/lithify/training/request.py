@@ -59,7 +59,9 @@ def request(snapshot: Snapshot, recipe: dict[str, Any]) -> Request:
 def engine_of(kind: str, learner_name: str) -> dict[str, Any]:
     """What the bits of a run depend on besides data and recipe."""
     learns = learner(learner_name)
-    return dict(sorted({**CODES, **features(chosen(kind, learns.reads)).engine, **learns.engine}.items()))
+    return dict(
+        sorted({**CODES, **features(chosen(kind, learns.reads)).engine, **learns.engine, **learns.trains_with}.items())
+    )
 
 
 def resolve(

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.batches import Block, Blocks, Codes, Dense, Hashed, TrainingData
-from lithify.data.spill import release
+from lithify.data.batches import TrainingData, take
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.progress import Reporter, Update
@@ -182,24 +181,6 @@ def held_out(
 
 def _prefix(stage: str) -> str:
     return f"finished/{stage.replace(' ', '-')}"
-
-
-def take(blocks: Blocks, rows: NDArray[np.int64]) -> Blocks:
-    """The blocks of some rows."""
-    return {name: _take(block, rows) for name, block in blocks.items()}
-
-
-def _take(block: Block, rows: NDArray[np.int64]) -> Block:
-    if isinstance(block, Dense):
-        return Dense(block.values[rows])
-    if isinstance(block, Codes):
-        return Codes(block.values[rows], block.sizes)
-    lengths = block.start[rows + 1] - block.start[rows]
-    start = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    pieces = [block.index[block.start[row] : block.start[row + 1]] for row in rows]
-    index = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.uint32)
-    release(block.index)
-    return Hashed(start, index, block.buckets)
 
 
 class _Clock:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -114,8 +115,8 @@ class Recipe:
 
 TOP = tuple(f.name for f in dataclasses.fields(Recipe) if f.name not in ("features", "params"))
 DEFAULT_LEARNER = {"mail": "linear", "text": "linear", "table": "boosting"}
-BEST_LEARNER = {**DEFAULT_LEARNER, "table": "ensemble"}
-"""With the quality ``best``."""
+_FEW_ROWS = 10_000
+"""Rows of a table below which one learner alone is not the best that little time can buy."""
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -170,8 +171,7 @@ def resolve(recipe: Recipe, about: Subject) -> dict[str, Any]:
 
     Raises ``RecipeError`` when the learner cannot learn this.
     """
-    defaults = BEST_LEARNER if recipe.quality == "best" else DEFAULT_LEARNER
-    name = defaults[about.kind] if recipe.learner == "auto" else recipe.learner
+    name = _default(recipe, about) if recipe.learner == "auto" else recipe.learner
     learns = learner(name)
     if about.task not in learns.tasks:
         raise RecipeError(
@@ -191,6 +191,12 @@ def resolve(recipe: Recipe, about: Subject) -> dict[str, Any]:
         resolved["spam"] = _spam(recipe.spam, about.labels)  # empty where the labels are not spam and ham
         resolved["ham_loss"] = recipe.ham_loss
     return resolved
+
+
+def _default(recipe: Recipe, about: Subject) -> str:
+    """The learner for the kind of rows; more time, and few rows of a table, are for an ensemble."""
+    several = recipe.quality == "best" or (recipe.quality == "good" and about.rows < _FEW_ROWS)
+    return "ensemble" if about.kind == "table" and several else DEFAULT_LEARNER[about.kind]
 
 
 def _features(recipe: Recipe, name: str, about: Subject) -> dict[str, Any]:
@@ -238,7 +244,7 @@ def to_toml(resolved: Mapping[str, Any]) -> str:
     lines = [f"{key} = {_toml(value)}" for key, value in sorted(resolved.items()) if not isinstance(value, Mapping)]
     for table, name in (("features", "features"), ("params", resolved["learner"])):
         if resolved.get(table):
-            lines += ["", f"[{name}]", *(f"{key} = {_toml(v)}" for key, v in sorted(resolved[table].items()))]
+            lines += ["", f"[{name}]", *(f"{key} = {_entry(v)}" for key, v in sorted(resolved[table].items()))]
     return "\n".join(lines)
 
 
@@ -332,4 +338,18 @@ def _toml(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
     return repr(value)
+
+
+def _entry(value: Any) -> str:
+    """The value of a key; a list of tables or lists takes a line for each."""
+    if isinstance(value, (list, tuple)) and value and all(isinstance(item, (Mapping, list, tuple)) for item in value):
+        return "[\n" + "".join(f"    {_toml(item)},\n" for item in value) + "]"
+    return _toml(value)
+
+
+def _key(key: str) -> str:
+    """A key as it stands in TOML: bare where that can be."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)

@@ -23,5 +23,5 @@ def test_the_nearest_name_is_offered() -> None:
 def test_another_package_adds_one(monkeypatch) -> None:
     point = importlib.metadata.EntryPoint("mine", "lithify.learners.linear:Linear", registry.GROUP)
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point] if group == registry.GROUP else [])
-    assert registry.names() == ["linear", "mine"]
+    assert registry.names() == sorted([*registry.BUILT_IN, "mine"])
     assert registry.learner("mine") is Linear

@@ -14,10 +14,9 @@ import numpy as np
 from lithify import numerics
 from lithify.checks.common import HOSTILE, Check, block_digest, demand, digest, refuses, spoiled, through_a_file
 from lithify.data import params as parameters
-from lithify.data.batches import Codes, Dense, Hashed
+from lithify.data.batches import Codes, Dense, Hashed, take
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
-from lithify.training.stages import take
 
 
 def check_features(features: Features, contents: Sequence[bytes], hostile: Sequence[bytes] = HOSTILE) -> None:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _NEW = {"mail": "MAIL", "text": "TEXTS", "table": "NEW.csv"}
 _JUDGE = {"mail": "judge something new", "text": "judge something new", "table": "predict rows it has never seen"}
-_SUFFIXES = "tar|tgz|gz|xz|bz2|zst|zip|csv|tsv|txt|jsonl|ndjson|json|parquet|pq|feather|arrow|arrows|ipc|xlsx|xlsm|sqlite3?|db|mbox"
+_SUFFIXES = (
+    "tar|tgz|gz|xz|bz2|zst|zip|csv|tsv|txt|jsonl?|ndjson|parquet|pq|feather|arrows?|ipc|xlsx|xlsm|sqlite3?|db|mbox"
+)
 """What a model's name does not take over from the name of its data."""
 
 

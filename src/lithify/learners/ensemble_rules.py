@@ -27,6 +27,8 @@ _SPACE: Mapping[str, tuple[Any, ...]] = {
 """What candidates are drawn from; a value that stands twice is drawn twice as often."""
 _FEW = 10_000
 """Rows below which members of other kinds are worth their time, and weights are drawn towards equal ones."""
+_TINY = 2_000
+"""Rows below which a linear member is worth its time."""
 _SEARCHED_ROUNDS = 25.0
 """Rounds times learning rate that training usually comes to before it stops early."""
 
@@ -108,8 +110,17 @@ def named(rows: int, classes: int) -> tuple[dict[str, Any], ...]:
     trees: dict[str, Any] = {"learner": "boosting"}
     if rows >= _FEW:
         return (trees,)
-    extra = {"learner": "boosting", "extra": True, "column_share": 0.8, "leaves": 16 if rows < 2_000 else 48}
-    return trees, {**extra, "learning_rate": 0.05}, {"learner": "linear"}
+    tiny = rows < _TINY
+    extra = {
+        **trees,
+        "extra": True,
+        "pairs": 0,
+        "column_share": 0.8,
+        "learning_rate": 0.05,
+        "leaves": 16 if tiny else 48,
+    }
+    strict = {**trees, "column_share": 0.9, "l2": 10.0, "leaves": 6 if tiny else 24}
+    return (trees, extra, strict, {"learner": "linear"}) if tiny else (trees, extra, strict)
 
 
 def within(params: EnsembleParams, seconds: float, per_step: float) -> EnsembleParams:

@@ -127,3 +127,83 @@ def test_a_folder_cannot_be_a_model_file(tmp_path: Path) -> None:
 def test_out_that_cannot_be_written_is_said_before_the_training(home: Path, tmp_path: Path) -> None:
     with pytest.raises(lf.errors.NotFound, match="no folder"):
         lf.train(tmp_path / "nothing", home=home, out=tmp_path / "no" / "m.lith")
+
+
+COLUMNS: dict[str, list[object]] = {
+    "age": [20 + number * 7 % 50 for number in range(300)],
+    "town": [("Ulm", "Bonn", "Kiel")[number % 3] for number in range(300)],
+    "target": [("yes", "no")[20 + number * 7 % 50 > 45] for number in range(300)],
+}
+RECORDS = [dict(zip(COLUMNS, cells, strict=True)) for cells in zip(*COLUMNS.values(), strict=True)]
+
+
+def _frames() -> dict[str, object]:
+    import pyarrow as pa
+
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    return {
+        "pandas": pandas.DataFrame(COLUMNS),
+        "Polars": polars.DataFrame(COLUMNS),
+        "Arrow": pa.table(COLUMNS),
+        "columns": COLUMNS,
+        "series": {name: pandas.Series(cells) for name, cells in COLUMNS.items()},
+        "records": RECORDS,
+    }
+
+
+def test_frames_of_all_kinds_are_one_snapshot_and_get_one_prediction(home: Path) -> None:
+    frames = _frames()
+    digests = {lf.snapshot(frame, label="target", home=home).digest for frame in frames.values()}
+    assert len(digests) == 1
+    model = lf.train(frames["pandas"], label="target", learner="tree", quality="fast", home=home)
+    assert lf.train(RECORDS, learner="tree", quality="fast", home=home).digest == model.digest
+    probabilities = [model.predict_proba(frame).tolist() for frame in frames.values()]
+    assert all(found == probabilities[0] for found in probabilities)
+    assert [found.label for found in model.predict(frames["Polars"])] == COLUMNS["target"]
+    assert model.predict({"age": 60, "town": "Ulm"})[0].label == "no"
+    found = model.explain({"age": 60, "town": "Ulm"})
+    assert found.base + sum(item.weight for item in found.items) == pytest.approx(found.score)
+    assert found.items[0].text == "age = 60"
+    with pytest.raises(lf.errors.UsageError, match="labels"):
+        model.predict_values(COLUMNS)
+
+
+def test_values_are_predicted(home: Path) -> None:
+    columns = {**COLUMNS, "target": [3.0 * age + 0.5 for age in COLUMNS["age"]]}  # type: ignore[operator]
+    model = lf.train(columns, learner="linear", home=home)
+    assert model.task == "regression"
+    values = model.predict_values(columns)
+    assert abs(values - columns["target"]).max() < 15.0
+    (found,) = model.predict({"age": 30, "town": "Kiel"})
+    assert found.interval is not None
+    assert found.value is not None
+    assert found.interval[0] <= found.value <= found.interval[1]
+    with pytest.raises(lf.errors.UsageError, match="regression"):
+        model.predict_proba(columns)
+
+
+def test_columns_that_are_missing_are_a_warning_and_others_are_none(home: Path) -> None:
+    model = lf.train(RECORDS, learner="tree", home=home)
+    with pytest.warns(UserWarning, match="'town'"):
+        model.predict({"age": [30, 40]})
+    assert len(model.predict({**COLUMNS, "more": [1] * 300})) == 300
+    with pytest.raises(lf.errors.UsageError, match="None of the fields"):
+        model.predict({"other": [1, 2]})
+
+
+def test_files_are_predicted_one_after_the_other(home: Path, tmp_path: Path) -> None:
+    model = lf.train(RECORDS, learner="tree", home=home)
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("age,town\n30,Ulm\n60,Bonn\n")
+    assert [found.label for found in model.predict([tmp_path / "a.csv", tmp_path / "b.csv"])] == ["yes", "no"] * 2
+    assert len(model.predict(str(tmp_path / "a.csv"))) == 2
+
+
+def test_a_frame_is_measured_as_the_model_reads_it(home: Path) -> None:
+    model = lf.train(RECORDS, learner="tree", home=home)
+    # here the ages alone would be labels of their own kind, and the towns one value that tells nothing
+    other = {"age": [str(n % 60) for n in range(100)], "town": ["Ulm"] * 100, "target": ["yes", "no"] * 50}
+    found = lf.evaluate(model, other, home=home)
+    assert found.snapshot.manifest["fields"] == model.card["data"]["fields"]
+    child = lf.snapshot(other, parent=lf.snapshot(RECORDS, home=home), home=home)
+    assert child.manifest["generations"][1] > 0

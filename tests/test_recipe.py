@@ -231,3 +231,29 @@ def test_parameters_that_do_not_fit(wrong) -> None:
 def test_recipes_are_frozen() -> None:
     with pytest.raises(AttributeError):
         Recipe().seed = 5
+
+
+plain_values = st.recursive(
+    st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), plain_values, max_size=5))
+def test_nested_parameters_are_written_as_toml_reads_them(params) -> None:
+    text = to_toml({"learner": "tree", "params": params})
+    assert tomllib.loads(text).get("tree", {}) == params
+
+
+def test_what_is_not_set_is_left_out_of_toml() -> None:
+    text = to_toml({"learner": "ensemble", "params": {"a": None, "members": [{"learner": "tree", "alpha": None}]}})
+    assert tomllib.loads(text)["ensemble"] == {"members": [{"learner": "tree"}]}
+
+
+@pytest.mark.parametrize("quality", ["good", "best"])
+@pytest.mark.parametrize("learner", ["tree", "linear", "boosting", "ensemble"])
+def test_a_resolved_recipe_of_a_table_is_read_back(learner, quality) -> None:
+    about = Subject("table", "regression", (), 5000, (("a b", "number"), ('"c"', "category")))
+    resolved = resolve(parse({"learner": learner, "quality": quality}), about)
+    assert resolve(parse(tomllib.loads(to_toml(resolved))), about) == resolved

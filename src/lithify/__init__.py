@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lithify import errors
-    from lithify.api import diff, evaluate, open, snapshot, train, verify, withdraw
+    from lithify.api import audit, diff, evaluate, open, snapshot, train, verify, withdraw
     from lithify.data.snapshot import Snapshot
+    from lithify.evaluation.audit.finding import Audit
     from lithify.evaluation.evaluate import Evaluation
     from lithify.model.explain import Explanation
     from lithify.model.model import Model
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Audit",
     "Evaluation",
     "Explanation",
     "Model",
     "Prediction",
     "Snapshot",
     "__version__",
+    "audit",
     "diff",
     "errors",
     "evaluate",
@@ -45,8 +48,9 @@ __all__ = [
     "withdraw",
 ]
 
-_VERBS = ("diff", "evaluate", "open", "snapshot", "train", "verify", "withdraw")
+_VERBS = ("audit", "diff", "evaluate", "open", "snapshot", "train", "verify", "withdraw")
 _HOMES = dict.fromkeys(_VERBS, "lithify.api") | {
+    "Audit": "lithify.evaluation.audit.finding",
     "Evaluation": "lithify.evaluation.evaluate",
     "Explanation": "lithify.model.explain",
     "Model": "lithify.model.model",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lithify.data.snapshot import Difference, Snapshot
     from lithify.data.source import Source
     from lithify.data.withdraw import Withdrawal
+    from lithify.evaluation.audit.finding import Audit
     from lithify.evaluation.evaluate import Evaluation
     from lithify.model.model import Model
     from lithify.recipe import Recipe
@@ -211,6 +212,34 @@ def withdraw(
     return withdrawals.withdraw(opened, find_snapshot(opened, snapshot), list(keys), erase=erase, report=report)
 
 
+def audit(
+    data: Data,
+    *,
+    test_labels: bool = False,
+    show_content: bool = False,
+    home: Place = None,
+    report: Reporter = silent,
+    **asked: Any,
+) -> Audit:
+    """Looks for what is wrong with a dataset: leaks, wrong labels, copies, useless fields.
+
+    Parameters
+    ----------
+    data : Snapshot or THING or path
+        Data is made a snapshot first, with the options of :func:`snapshot`.
+    test_labels : bool
+        Whether test rows are searched for wrong labels too; that is counted as a look at the test.
+    show_content : bool
+        Whether suspect rows are shown, and not only named by their keys.
+    """
+    from lithify.data.snapshot import Snapshot
+    from lithify.evaluation.audit import audit as audits
+
+    opened = data.home if isinstance(data, Snapshot) and home is None else open_home(home)
+    frozen = find_or_make(opened, data, report=report, **asked)
+    return audits.audit(frozen, test_labels=test_labels, show_content=show_content, report=report)
+
+
 def train(
     data: Data,
     *,
@@ -398,7 +427,7 @@ def read_as(model: Model) -> dict[str, Any]:
 
 def find_or_make(home: Home, data: Data, *, report: Reporter = silent, **asked: Any) -> Snapshot:
     """A snapshot as it is, of data, or by digest or name; a path wins over a name."""
-    like = {name: asked.pop(name) for name in ("like", "task") if "like" in asked and name in asked}
+    like = {name: asked.pop(name) for name in ("like", "task") if name in asked} if "like" in asked else {}
     found = find(home, data, **asked)
     if found is not None:
         return found

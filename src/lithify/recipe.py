@@ -241,10 +241,10 @@ def to_toml(resolved: Mapping[str, Any]) -> str:
     [linear]
     steps = 3
     """
-    lines = [f"{key} = {_toml(value)}" for key, value in sorted(resolved.items()) if not isinstance(value, Mapping)]
+    lines = [f"{key} = {_toml(value)}" for key, value in _set(resolved) if not isinstance(value, Mapping)]
     for table, name in (("features", "features"), ("params", resolved["learner"])):
         if resolved.get(table):
-            lines += ["", f"[{name}]", *(f"{key} = {_entry(v)}" for key, v in sorted(resolved[table].items()))]
+            lines += ["", f"[{name}]", *(f"{_key(key)} = {_entry(v)}" for key, v in _set(resolved[table]))]
     return "\n".join(lines)
 
 
@@ -331,6 +331,11 @@ def _place(what: str) -> str:
     return "the recipe" if what == "recipe" else f"[{what}] of the recipe"
 
 
+def _set(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What stands in a table, sorted; TOML has no null, and what is left out is read back as one."""
+    return sorted((key, value) for key, value in table.items() if value is not None)
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -339,7 +344,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in _set(value)) + "}"
     return repr(value)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,28 @@ def write_mail(folder: Path, count: int = 60, first: int = 0) -> Path:
         for number in range(first, first + count):
             (folder / label / f"{number:03}.eml").write_bytes(message(label, number))
     return folder
+
+
+def rows(count: int = 400, first: int = 0) -> list[dict[str, object]]:
+    """People: who buys depends on age and town, what they spend on age."""
+    made: list[dict[str, object]] = []
+    for number in range(first, first + count):
+        age, town = 20 + number * 37 % 50, ("Ulm", "Köln", "Bonn, Rhein")[number % 3]
+        noise = number * 7919 % 11
+        buys = "yes" if (age > 45) != (town == "Ulm" and noise > 6) else "no"
+        made.append({"age": age if noise != 3 else "", "town": town, "id": f"k{number:05}", "buys": buys,
+                     "spent": 10 * age + 3 * noise + number % 2 / 2})  # fmt: skip
+    return made
+
+
+def write_table(path: Path, count: int = 400, first: int = 0, leave_out: tuple[str, ...] = ()) -> Path:
+    """The people as CSV."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        names = [name for name in ("age", "town", "id", "buys", "spent") if name not in leave_out]
+        writer = csv.DictWriter(file, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows(count, first))
+    return path
 
 
 @dataclass(frozen=True)
@@ -90,3 +113,26 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     status = main(["train", str(mail), "--name", "inbox", "--out", str(model), "--home", str(folder / "home"), "-q"])
     assert status == 0
     return Place(folder / "home", mail, model)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """A home with the snapshots ``buys`` and ``spent`` of one table, and a model for each."""
+
+    home: Path
+    csv: Path
+    buys: Path
+    spent: Path
+
+
+@pytest.fixture(scope="session")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """Made once; tests that change a home make their own."""
+    folder = tmp_path_factory.mktemp("tables")
+    table, made = write_table(folder / "people.csv"), {}
+    for label, other in (("buys", "spent"), ("spent", "buys")):
+        made[label] = folder / f"{label}.lith"
+        words = ["train", str(table), "--label", label, "--field", f"{other}=identifier", "--name", label]
+        status = main([*words, "--learner", "tree", "--out", str(made[label]), "--home", str(folder / "home"), "-q"])
+        assert status == 0
+    return Tables(folder / "home", table, made["buys"], made["spent"])

@@ -281,7 +281,9 @@ def test_show_reads_as_a_page(lithify: Run, place: Place) -> None:
     shown = lithify("show", place.model).out
     for text in ("Measured on rows", "Trained on", "Recipe", "Engine", "Limits"):
         assert text in shown
-    assert set(lithify("show", place.model, "--json").json) == {"model", "path", "kind", "labels", "cutoffs", "card"}
+    assert set(lithify("show", place.model, "--json").json) == {
+        *("model", "path", "kind", "task", "labels", "fields", "importances", "conformal", "cutoffs", "card")
+    }
     digest = lithify("ls", "--home", place.home, "--json").json["models"][0]["model"]
     assert lithify("show", digest[7:17], "--home", place.home).out.startswith(f"Model {digest[7:19]}")
     run = lithify("runs", "--home", place.home, "--json").json["runs"][0]["run"]

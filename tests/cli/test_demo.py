@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
+import importlib.util
 import sys
 from pathlib import Path
 
 import pytest
 
 from lithify import samples
+from lithify.cli import demo_table
 
 from .conftest import Run
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_demo_does_the_main_job_and_finds_it_done_the_second_time(lithify: Run) -> None:
@@ -49,3 +55,56 @@ def test_demo_leaves_other_folders_alone(lithify: Run) -> None:
     done = lithify("demo", "--keep", "mine")
     assert done.status == 2
     assert "holds other things" in done.err
+
+
+def test_demo_of_a_table_does_the_job_and_finds_it_done(lithify: Run) -> None:
+    done = lithify("demo", "--table")
+    assert done.status == 0, done.err
+    folder = Path("lithify-demo-table")
+    text = " ".join(done.out.split())
+    for said in (
+        "12,000 of a table",
+        "Fields: 14 inputs",
+        "education category",
+        "AUC",
+        "Sets of labels",
+        "base: a row",
+    ):
+        assert said in text
+    assert "looked at twice" in text
+    told = [line for line in done.out.splitlines() if not line.lstrip().startswith("lithify ")]
+    assert max(map(len, told)) <= 80
+    assert (folder / "report.html").stat().st_size > 10_000
+    (model,) = folder.glob("income-*.lith")
+    (line,) = lithify("predict", model, folder / "row.json", "--json").lines
+    assert line["label"] == ">50K"
+    assert lithify("explain", model, folder / "adult.csv", "--row", "17").status == 0
+    again = lithify("demo", "--table", "--json")
+    assert again.json["resumed"] is True
+    assert lithify("demo", "--keep", folder).status == 2
+
+
+def test_demo_of_a_table_does_without_lightgbm(lithify: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_table, "find_spec", lambda name: None)
+    done = lithify("demo", "--table")
+    assert done.status == 0, done.err
+    assert "pip install 'lithify[boost]'" in done.out
+
+
+def test_table_sample_is_the_one_its_readme_describes_and_is_made_again_from_itself() -> None:
+    spec = importlib.util.spec_from_file_location("make_table_sample", ROOT / "tools" / "make_table_sample.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    readme = samples.adult().with_name("README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(samples.adult().read_bytes()).hexdigest() in readme
+    text = gzip.decompress(samples.adult().read_bytes())
+    assert hashlib.sha256(text).hexdigest() in readme
+    lines = tool.read(samples.adult())
+    assert tool.choose(lines) == lines
+    assert "\n".join(lines).encode() + b"\n" == text
+    fewer = tool.choose([lines[0], *reversed(lines[1:])])
+    assert sorted(fewer) == sorted(lines)
+    for count in (len(lines) - 1, tool.labels(lines).count(">50K"), tool.labels(lines).count("<=50K")):
+        assert f"{count:,}" in readme

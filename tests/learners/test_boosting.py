@@ -325,14 +325,14 @@ def test_a_damaged_bag_is_refused(where: str) -> None:
     array.reshape(-1)[-1] = 10**6 if where == "member_start" else np.nan
     features = make_table_case(3).features
     with pytest.raises(MalformedContainer):
-        learner.audit(State({**finished.arrays, where: array}, finished.facts), features, 3)
+        learner.audit(State({**finished.arrays, where: array}, finished.facts), features, State(), 3)
 
 
 @pytest.mark.parametrize("facts", [{}, {"classes": 3}, {"classes": 3, "columns": 0}, {"classes": 3, "columns": True}])
 def test_a_bag_that_does_not_say_what_it_reads_is_refused(facts: dict) -> None:
     _, (learner, _, finished) = DAMAGED
     with pytest.raises(MalformedContainer):
-        learner.audit(State(finished.arrays, facts), make_table_case(3).features, 3)
+        learner.audit(State(finished.arrays, facts), make_table_case(3).features, State(), 3)
 
 
 def test_bins_do_not_depend_on_how_the_rows_are_handed_over() -> None:

@@ -125,7 +125,7 @@ class Drifter(Linear):
 class Credulous(Linear):
     """Believes every file."""
 
-    def audit(self, state: State, features: Any, classes: int) -> None:
+    def audit(self, state: State, features: Any, fitted: Any, classes: int) -> None:
         return
 
 

@@ -307,11 +307,23 @@ def test_noise_is_pruned_away() -> None:
     assert sizes[3] == 1
 
 
+class Made(TextWords):
+    """Stands for the features that made some blocks."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        super().__init__(WordParams())
+        self.made = blocks
+
+    def columns(self, state: State) -> list[Column]:
+        widths = {name: block.values.shape[1] for name, block in self.made.items() if not isinstance(block, Hashed)}
+        return [Column(name, f"{name} {at}", "number") for name, width in widths.items() for at in range(width)]
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_few_rows_make_one_leaf(rows: int) -> None:
     data = problem({"numbers": Dense(np.arange(rows * 1.0)[:, None])}, np.arange(rows).astype(np.int32) % 2, classes=2)
     tree, state = trained(TreeParams(), data)
-    tree.audit(state, TextWords(WordParams()), 2)
+    tree.audit(state, Made(data.blocks), State(), 2)
     assert len(state.arrays["tree/value"]) == 1
     assert np.isfinite(tree.predict(state, data.blocks)).all()
 
@@ -341,11 +353,11 @@ def test_damaged_states_are_refused() -> None:
     data, params = mixed(), TreeParams(min_rows_leaf=3, max_leaves=20)
     tree, path = Tree(params), states(params, data)
     finished = tree.finish(path[-1], data)
-    features = TextWords(WordParams())
-    tree.audit(through_a_file(finished), features, 2)
+    features = Made(data.blocks)
+    tree.audit(through_a_file(finished), features, State(), 2)
     for wrong, _ in spoiled(finished):
         with pytest.raises(MalformedContainer):
-            tree.audit(wrong, features, 2)
+            tree.audit(wrong, features, State(), 2)
     for facts in (
         {},
         {**finished.facts, "columns": 1},
@@ -353,9 +365,9 @@ def test_damaged_states_are_refused() -> None:
         {**finished.facts, "alpha": ""},
     ):
         with pytest.raises(MalformedContainer):
-            tree.audit(State(finished.arrays, facts), features, 2)
+            tree.audit(State(finished.arrays, facts), features, State(), 2)
     with pytest.raises(MalformedContainer):
-        tree.audit(finished, features, 5)
+        tree.audit(finished, features, State(), 5)
     for wrong, _ in spoiled(path[-1]):
         with pytest.raises(MalformedContainer):
             tree.admit(wrong, data)

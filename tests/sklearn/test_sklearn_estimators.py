@@ -115,8 +115,10 @@ def test_threads_change_no_bit_and_a_seed_does(kind: type) -> None:
 def test_a_random_state_is_asked_for_a_seed() -> None:
     X, y = numbers(60), numbers(60)[:, 0]
     state = np.random.RandomState(3)
-    first, second = (LithifyRegressor(params=FEW, random_state=state).fit(X, y).predict(X) for _ in range(2))
-    again = LithifyRegressor(params=FEW, random_state=np.random.RandomState(3)).fit(X, y).predict(X)
+    first, second = (
+        LithifyRegressor(learner="boosting", params=FEW, random_state=state).fit(X, y).predict(X) for _ in range(2)
+    )
+    again = LithifyRegressor(learner="boosting", params=FEW, random_state=np.random.RandomState(3)).fit(X, y).predict(X)
     assert first.tobytes() == again.tobytes() != second.tobytes()
     with pytest.raises(ValueError, match="seed"):
         LithifyRegressor(random_state=-1).fit(X, y)
@@ -141,10 +143,10 @@ def test_rows_without_weight_are_none_but_their_class_stays() -> None:
     X = np.vstack([numbers(40), 100.0 + numbers(40)])
     y = np.array(["a", "b"] * 20 + ["c"] * 40)
     weight = np.array([1.0] * 40 + [0.0] * 40)
-    weighted = LithifyClassifier(params=FEW).fit(X, y, sample_weight=weight)
+    weighted = LithifyClassifier(learner="boosting", params=FEW).fit(X, y, sample_weight=weight)
     assert weighted.classes_.tolist() == ["a", "b", "c"]
     assert weighted.predict_proba(X)[:, 2].max() < 0.1
-    plain, less = (LithifyRegressor(params=FEW) for _ in range(2))
+    plain, less = (LithifyRegressor(learner="boosting", params=FEW) for _ in range(2))
     less.fit(X, X[:, 0], sample_weight=weight)
     assert less.predict(X).tobytes() == plain.fit(X[:40], X[:40, 0]).predict(X).tobytes()
     with pytest.raises(ValueError, match="class"):

@@ -1,8 +1,10 @@
-"""A process that trains the tiny recipe in children of its own, so that killing one costs no start of Python.
+"""A process that trains recipes in children of its own, so that killing one costs no start of Python.
 
-Reads lines of JSON: {"home": folder, "threads": n, "point": N or 0, "after": seconds or null}. Forks; the child trains
-and kills itself at the N-th dangerous point, or is killed by this process after so many seconds. Writes a line with the
-digest of the model and how many dangerous points there were, or "killed".
+Reads lines of JSON: {"home": folder, "snapshot": name, "recipe": document, "threads": n, "point": N or 0,
+"after": seconds or null}. The first is trained here, so that children find everything loaded. For each of the others
+forks; the child trains and kills itself at the N-th dangerous point, or is killed by this process after so many
+seconds. Writes a line with the digest of the model and how many dangerous points there were, or "killed". Where
+``warm`` is set a job is trained here instead.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ def train_once(job: dict) -> str:
     home = open_home(Path(job["home"]))
     settings = Settings(threads=job["threads"], checkpoint_every=1)
     blobs._countdown = job["point"] or UNREACHED  # as LITHIFY_FAULT_KILL sets it when a process starts
-    recipe = parse(json.loads(sys.argv[1]))
-    return train(home, open_snapshot(home, "mail"), recipe, source="mail", settings=settings).model.digest
+    recipe, name = parse(job["recipe"]), job["snapshot"]
+    return train(home, open_snapshot(home, name), recipe, source=name, settings=settings).model.digest
 
 
 def child(job: dict, out: int) -> None:
@@ -60,7 +62,6 @@ def trial(job: dict) -> str:
 
 
 if __name__ == "__main__":
-    train_once(json.loads(sys.stdin.readline()))  # compiles and warms up, so that children find everything loaded
-    print("ready", flush=True)
     for line in sys.stdin:
-        print(json.dumps(trial(json.loads(line))), flush=True)
+        job = json.loads(line)
+        print(json.dumps(train_once(job) if job["warm"] else trial(job)), flush=True)

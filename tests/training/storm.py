@@ -14,15 +14,20 @@ from typing import Any, Self
 class Storm:
     """Trains in children that are killed, in a home of its own."""
 
-    def __init__(self, made: Path, folder: Path, recipe: dict[str, Any]) -> None:
+    def __init__(self, made: Path, folder: Path, recipe: dict[str, Any], snapshot: str = "mail") -> None:
         self.made, self.folder, self.count = made, folder, 0
         self.points = 0
         script = Path(__file__).with_name("deaths.py")
         self.process = subprocess.Popen(
-            [sys.executable, str(script), json.dumps(recipe)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._say(self.fresh())
-        assert self._hear() == "ready"
+        self.turn(recipe, snapshot)
+
+    def turn(self, recipe: dict[str, Any], snapshot: str) -> None:
+        """From now on another recipe is trained; compiles and warms up what it needs."""
+        self.recipe, self.snapshot = recipe, snapshot
+        self._say(self.fresh(), warm=True)
+        assert "sha256:" in self._hear()
 
     def __enter__(self) -> Self:
         return self
@@ -46,8 +51,11 @@ class Storm:
         self.points = int(points) if said else self.points
         return said or points
 
-    def _say(self, home: Path, threads: int = 1, point: int = 0, after: float | None = None) -> None:
-        job = {"home": str(home), "threads": threads, "point": point, "after": after}
+    def _say(
+        self, home: Path, threads: int = 1, point: int = 0, after: float | None = None, warm: bool = False
+    ) -> None:
+        job = {"home": str(home), "threads": threads, "point": point, "after": after, "warm": warm}
+        job |= {"recipe": self.recipe, "snapshot": self.snapshot}
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
 

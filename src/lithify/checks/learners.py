@@ -211,11 +211,11 @@ def _checkpoints_are_audited(subject: _Subject) -> None:
 
 def _models_are_audited(subject: _Subject) -> None:
     learner, data = subject.fresh()
-    features = subject.case.features
-    learner.audit(through_a_file(subject.finished), features, data.classes)
+    made = (subject.case.features, subject.case.fitted)
+    learner.audit(through_a_file(subject.finished), *made, data.classes)
     for wrong, what in spoiled(subject.finished):
-        refuses(MalformedContainer, f"a model with {what}", learner.audit, wrong, features, data.classes)
-    refuses(MalformedContainer, "a model for other labels", learner.audit, subject.finished, features, data.classes + 3)
+        refuses(MalformedContainer, f"a model with {what}", learner.audit, wrong, *made, data.classes)
+    refuses(MalformedContainer, "a model for other labels", learner.audit, subject.finished, *made, data.classes + 3)
 
 
 def _predictions_are_finite(subject: _Subject) -> None:

@@ -19,7 +19,7 @@ from lithify.errors import LithifyError, UsageError, as_store_error
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Start here": {"demo": "demo"},
-    "Data": {"snapshot": "data", "diff": "data", "withdraw": "data"},
+    "Data": {"snapshot": "data", "audit": "auditing", "diff": "data", "withdraw": "data"},
     "Training": {"train": "training", "runs": "runs"},
     "Models": {"evaluate": "using", "predict": "using", "explain": "using", "verify": "using"},
     "Housekeeping": {"show": "keeping", "ls": "keeping", "gc": "keeping", "doctor": "keeping"},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
 from lithify.cli.kernels import tell_compiling
-from lithify.cli.output import Terminal, count, plain
+from lithify.cli.output import Terminal, count, plain, wrap
 from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
 from lithify.parsing import field_kinds
@@ -65,16 +65,19 @@ def audit(
     asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
     asked |= {"weight": weight, "fields": field_kinds(field), "task": task, "query": query, "sheet": sheet}
     made = {"name": name, "split": None if split == "auto" else split}
-    tell_compiling(terminal)
+    opened = api.open_home(home)
     with Progress(quiet=quiet, width=terminal.width) as tell:
-        found = api.audit(
-            data, test_labels=test_labels, show_content=show_content, home=home, report=tell, **asked, **made
-        )
+        snap = api.find_or_make(opened, data, report=tell, **asked, **made)
+    tell_compiling(terminal, snap.kind)
+    with Progress(quiet=quiet, width=terminal.width) as tell:
+        found = api.audit(snap, test_labels=test_labels, show_content=show_content, report=tell)
     terminal.document(found.to_json())
     if path is not None:
         _write(path, found)
     if not as_json:
         show(terminal, found)
+        if path is not None:
+            terminal.say(f"Report: {plain(str(report))}")
     return os.EX_DATAERR if strict and found.of("danger") else 0
 
 
@@ -108,12 +111,12 @@ def _show_finding(terminal: Terminal, finding: Finding) -> None:
 
 
 def _wrapped(terminal: Terminal, text: str, indent: int) -> list[str]:
-    from lithify.cli.output import wrap
-
     return wrap(text, terminal.width - indent).splitlines()
 
 
 def _show_items(terminal: Terminal, finding: Finding) -> None:
+    from lithify.evaluation.audit.finding import MOST
+
     some = finding.items[:LISTED]
     if not some:
         return
@@ -127,8 +130,9 @@ def _show_items(terminal: Terminal, finding: Finding) -> None:
     for item in some:
         if item.content:
             terminal.paragraph(f"{item.name[:12]}: {plain(item.content)}", "      ")
-    if len(finding.items) > len(some):
-        terminal.say(f"    and {len(finding.items) - len(some):,} more; --json lists them")
+    if finding.found > len(some):
+        listed = "all" if finding.found <= MOST else f"the first {MOST:,}"
+        terminal.say(f"    and {finding.found - len(some):,} more; --json lists {listed}")
 
 
 def _cells(item: Item, names: list[str], what: str) -> list[str]:
@@ -141,13 +145,13 @@ def figure(value: Figure) -> str:
     """A figure for people.
 
     >>> figure(0.98765), figure(12345), figure(None), figure("spam")
-    ('0.988', '12,345', '-', 'spam')
+    ('0.9877', '12,345', '-', 'spam')
     """
     if value is None:
         return "-"
     if isinstance(value, str):
         return plain(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _write(path: Path, found: Audit) -> None:

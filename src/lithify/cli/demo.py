@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from lithify.cli import options as o
 from lithify.cli.output import Terminal, command_line, short, shown_path, size
 from lithify.cli.parser import Option
-from lithify.cli.progress import Progress, span
-from lithify.errors import UsageError
+from lithify.cli.progress import span
+from lithify.cli.stage import Stage, demo_folder, tell_where
 from lithify.progress import Update
 
 if TYPE_CHECKING:
     from lithify.data.snapshot import Snapshot
     from lithify.evaluation.evaluate import Evaluation
-    from lithify.store.home import Home
     from lithify.training.run import Outcome
 
 HAM_LOSS = 0.01
-FOLDER = Path("lithify-demo")
+FOLDER, TABLE_FOLDER = Path("lithify-demo"), Path("lithify-demo-table")
 MESSAGE_BYTES = (600, 4000)
 """How long the message is that is explained: short enough to read."""
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What the steps need: where to print headings and what is below them, the folder and the home."""
-
-    terminal: Terminal
-    inner: Terminal
-    folder: Path
-    home: Home
-
-    def working(self) -> Progress:
-        """Progress of one piece of work, during which nothing else is printed."""
-        return Progress(quiet=self.inner.quiet, width=self.terminal.width, notes=False)
-
-    def heading(self, number: int, title: str) -> None:
-        """A numbered heading before the work."""
-        self.terminal.title(f"{number}. {title}")
-
-    def tell(self, text: str) -> None:
-        """A sentence of the story."""
-        self.inner.paragraph(text)
-
-
 def demo(
     keep: Annotated[
-        Path, Option("--keep", metavar="DIR", help="Where to leave the mail, the model and the report.")
-    ] = FOLDER,
+        Path | None, Option("--keep", metavar="DIR", help="Where to leave the data, the model and the report.")
+    ] = None,
+    table: Annotated[
+        bool, Option("--table", help="Learn from a table of a census instead, 12,000 rows of it.")
+    ] = False,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
@@ -61,19 +38,24 @@ def demo(
     """Train, seal, check and explain a spam filter on real mail.
 
     Does the main job on 1,500 messages that ship with Lithify, and leaves everything in one folder, which also serves
-    as its home unless --home says otherwise. A second time it finds the run finished.
+    as its home unless --home says otherwise. A second time it finds the run finished. With --table it does the same for
+    a table: who earns more than 50,000 dollars a year, by the census of 1994.
 
     Example: lithify demo --keep demo
     """
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    folder = _folder(keep)
+    folder = demo_folder(keep or (TABLE_FOLDER if table else FOLDER), "adult.csv" if table else "mail.tar.xz")
     began = time.monotonic()
     opened = api.open_home(folder / "home" if home is None else home)
+    stage = Stage(terminal, Terminal(as_json=as_json, quiet=quiet, indent="   "), folder, opened)
+    if table:
+        from lithify.cli.demo_table import play
+
+        return play(stage, began)
     terminal.say(terminal.style("Lithify demo: a spam filter from real mail, trained once and set in stone", "bold"))
     terminal.paragraph(f"Everything stays in {shown_path(folder)}/.")
-    stage = Stage(terminal, Terminal(as_json=as_json, quiet=quiet, indent="   "), folder, opened)
     snap = _freeze(stage)
     outcome = _train(stage, snap)
     path = _seal(stage, outcome)
@@ -82,16 +64,6 @@ def demo(
     page = _report(stage, found)
     terminal.document(outcome.to_json() | {"path": str(path), "report": str(page), "evaluation": found.to_json()})
     _next(stage, path, time.monotonic() - began)
-
-
-def _folder(keep: Path) -> Path:
-    """The demo's folder: new, or of a demo before."""
-    if keep.exists() and not keep.is_dir():
-        raise UsageError(f"{keep} is a file.", hint="Choose another folder with --keep.")
-    if keep.is_dir() and any(keep.iterdir()) and not (keep / "mail.tar.xz").exists():
-        raise UsageError(f"{keep} holds other things.", hint="Choose another folder with --keep.")
-    keep.mkdir(parents=True, exist_ok=True)
-    return keep
 
 
 def _freeze(stage: Stage) -> Snapshot:
@@ -220,14 +192,4 @@ def _next(stage: Stage, path: Path, seconds: float) -> None:
     ):
         stage.inner.say(command_line(*words))
         stage.inner.say(stage.inner.style(f"    {why}", "dim"))
-    _where(stage)
-
-
-def _where(stage: Stage) -> None:
-    """How to call the command that runs now, where the shell would not find it, as after `make demo`."""
-    program = Path(sys.argv[0])
-    if program.name == "lithify" and shutil.which("lithify") is None:
-        folder = shown_path(program.parent)
-        stage.inner.say()
-        stage.tell("The shell does not know `lithify` yet. For this session:")
-        stage.inner.say(f'export PATH="{"" if folder.startswith("/") else "$PWD/"}{folder}:$PATH"')
+    tell_where(stage)

@@ -49,7 +49,7 @@ def _headline(terminal: Terminal, found: Explanation) -> str:
     style = [COLOURS[said]] if said in COLOURS else []
     chance = probability(p.probabilities[found.label]).strip()
     line = f"{terminal.style(plain(said), 'bold', *style)}  {chance} {plain(found.label)}  {plain(p.input)}"
-    return line + ("" if p.labels in (None, (p.label,)) else f"  {{{', '.join(map(plain, p.labels or ()))}}}")
+    return line.rstrip() + ("" if p.labels in (None, (p.label,)) else f"  {{{', '.join(map(plain, p.labels or ()))}}}")
 
 
 def _around(p: Prediction) -> str:

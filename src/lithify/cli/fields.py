@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lithify.cli.output import Terminal, count, plain
+from lithify.cli.output import Terminal, count, plain, wrap
 
 if TYPE_CHECKING:
     from lithify.data.schema import Field
@@ -26,7 +26,12 @@ def show_fields(terminal: Terminal, fields: Sequence[Field], every: bool = False
     out = sum(field.role == "left out" for field in ordered)
     terminal.title(f"Fields: {count(inputs, 'input')}" + (f", {out:,} left out" if out else ""))
     shown = ordered if every else ordered[:SHOWN]
-    terminal.table([[f"  {_short(field.name)}", field.kind, _why(field)] for field in shown])
+    names, kinds = (max(map(len, some)) for some in zip(*((_short(f.name), f.kind) for f in shown), strict=True))
+    for field in shown:
+        first, *rest = wrap(_why(field), max(20, terminal.width - names - kinds - 6)).splitlines() or [""]
+        terminal.say(f"  {_short(field.name):<{names}}  {field.kind:<{kinds}}  {first}".rstrip())
+        for line in rest:
+            terminal.say(" " * (names + kinds + 6) + line)
     if len(shown) < len(ordered):
         terminal.say(f"  and {len(ordered) - len(shown):,} more; lithify show lists all")
 

@@ -9,8 +9,9 @@ import json
 import math
 import os
 import sys
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 ROWS = 4096
 """Rows that are scored together."""
 Remark = Callable[[str], None]
+Some = tuple[list[str], list[bytes]]
+"""Where rows were found, and their contents."""
 
 
 class Scored(NamedTuple):
@@ -64,7 +67,7 @@ class Tables:
         self._part = {"query": query, "sheet": sheet}
         self._remark = remark
 
-    def __iter__(self) -> Iterator[tuple[list[str], list[bytes]] | Problem]:
+    def __iter__(self) -> Iterator[Some | Problem]:
         from lithify.data.schema import Problem
 
         for item in self._inputs:
@@ -77,10 +80,10 @@ class Tables:
                     raise
                 yield Problem(item, "unreadable", str(error))
 
-    def _read(self, item: str) -> Iterator[tuple[list[str], list[bytes]] | Problem]:
+    def _read(self, item: str) -> Iterator[Some | Problem]:
         source = self._open(item)
         said = self._say(item, source.notes(), set())
-        for found in source.contents():
+        for found in _in_order(source.contents()):
             if not isinstance(found, tuple):
                 yield found
                 continue
@@ -102,6 +105,38 @@ class Tables:
             if note not in said:
                 self._remark(f"{plain(item)}: {plain(note)}" if len(self._inputs) > 1 else plain(note))
         return said | set(notes)
+
+
+def _in_order(found: Iterable[Some | Problem]) -> Iterator[Some | Problem]:
+    """Rows and problems by their numbers: a CSV tells of bad records before the batch that they stand in."""
+    waiting: list[Problem] = []
+    for some in found:
+        if not isinstance(some, tuple):
+            waiting.append(some)
+            continue
+        origins, contents = some
+        start = 0
+        if waiting and origins:
+            file, last = origins[0].rpartition(":")[0], int(_number(origins[-1]))
+            numbers = [int(_number(origin)) for origin in origins]
+            while waiting and not _behind(waiting[0], file, last):
+                stop = bisect_left(numbers, int(_number(waiting[0].origin))) if _is_of(waiting[0], file) else start
+                if stop > start:
+                    yield origins[start:stop], contents[start:stop]
+                start = max(start, stop)
+                yield waiting.pop(0)
+        yield origins[start:], contents[start:]
+    yield from waiting
+
+
+def _is_of(problem: Problem, file: str) -> bool:
+    """Whether it is one of a record of that file, with a number."""
+    where, _, number = problem.origin.rpartition(":")
+    return where == file and number.isdecimal()
+
+
+def _behind(problem: Problem, file: str, last: int) -> bool:
+    return _is_of(problem, file) and int(_number(problem.origin)) > last
 
 
 def scored(model: Model, found: Tables) -> Iterator[Scored | Problem]:
@@ -126,7 +161,7 @@ def scored(model: Model, found: Tables) -> Iterator[Scored | Problem]:
         yield from _done(waiting, 0)
 
 
-def _score(model: Model, some: tuple[list[str], list[bytes]]) -> Scored:
+def _score(model: Model, some: Some) -> Scored:
     return Scored(some[0], model.raw(some[1]))
 
 

@@ -128,7 +128,7 @@ def _data(data: dict[str, Any]) -> list[tuple[str, str]]:
     facts += [
         (side, ", ".join(f"{n:,} {plain(label)}" for label, n in found.items()))
         for side, found in ((title, sides.get(name, {})) for name, title in SIDES.items())
-        if found
+        if found and (side != SIDES["excluded"] or any(found.values()))
     ]
     reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in data["quarantine"].items())
     return [*facts, ("quarantine", reasons or "none")]

@@ -68,6 +68,19 @@ class Column:
         return self.origin or self.name
 
 
+def codes_of(columns: Iterable[Column]) -> dict[str, tuple[int, ...]]:
+    """For each block how many codes each of its columns has, 0 where it holds numbers.
+
+    >>> codes_of([Column("numbers", "age", "number"), Column("categories", "job", "category", ("clerk", "smith"))])
+    {'numbers': (0,), 'categories': (4,)}
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for column in columns:
+        codes = 2 + len(column.values) if column.kind == "category" else 0
+        found[column.block] = (*found.get(column.block, ()), codes)
+    return found
+
+
 class Features(ABC):
     """A way to turn contents into blocks. Subclasses are final.
 

@@ -132,8 +132,12 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def audit(self, state: State, features: Features, classes: int) -> None:
-        """Raises ``MalformedContainer`` unless a finished state read from a file fits the features and the labels."""
+    def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
+        """Raises ``MalformedContainer`` unless a finished state read from a file fits the features and the labels.
+
+        ``fitted`` is the state of the features, which has passed their own audit: what a learner walks without looking
+        at bounds must fit the columns that they make of every row.
+        """
 
     def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
         """Raw scores (m, outputs) of the training rows, each by parts of a finished state that have not seen it.

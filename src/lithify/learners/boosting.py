@@ -36,6 +36,7 @@ from lithify.learners.forest import DTYPES, Forest, empty, from_arrays, importan
 from lithify.learners.forest_scoring import BLOCKS, matrix, score
 from lithify.learners.forest_shap import contributions
 from lithify.learners.pairs import Pairs, pairs_of, with_pairs
+from lithify.learners.pairs import audit as audit_pairs
 
 _SCORED = 4096
 _FACTS = {"rounds", "best_round", "loss", "grew"}
@@ -151,9 +152,13 @@ class Boosting(Learner):
         ends = np.cumsum(list(widths.values()))[:-1]
         return dict(zip(widths, np.split(own, ends), strict=True)), float(shares[-1])
 
-    def audit(self, state: State, features: Features, classes: int) -> None:
-        """Checks that the arrays are a bag of trees for these labels."""
+    def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
+        """Checks that the arrays are a bag of trees for these labels and columns."""
         audit_bag(state, classes)
+        columns = [column.block for column in features.columns(fitted)]
+        found = audit_pairs(state.arrays, columns.count("numbers"))
+        if state.facts["columns"] != len(columns) + (found.width if found else 0):
+            raise MalformedContainer("The forest reads other columns.", expected=str(len(columns)))
 
     def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
         """Scores of each training row by the member whose fold it is in; None where there is one member."""

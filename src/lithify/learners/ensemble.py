@@ -26,7 +26,7 @@ from lithify.errors import MalformedContainer
 from lithify.features.base import Features
 from lithify.learners import ensemble_state as states
 from lithify.learners.base import Learner, Partial
-from lithify.learners.ensemble_rules import EnsembleParams, engine_of, settle, trains_with, within
+from lithify.learners.ensemble_rules import EnsembleParams, competing, engine_of, settle, trains_with, within
 from lithify.learners.ensemble_selection import loss_of, select
 from lithify.learners.folds import fold_of
 from lithify.learners.registry import learner
@@ -149,12 +149,12 @@ class Ensemble(Learner):
                     out += (weight / len(parts)) * found
         return out / out.sum() if out.sum() > 0.0 else None
 
-    def audit(self, state: State, features: Features, classes: int) -> None:
+    def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
         """Checks the list of members and has each of them check its own."""
         states.check(state, classes, max(2, self.params.folds))
         for member, parts, _ in states.members(state):
             for part in parts:
-                member.audit(part, features, classes)
+                member.audit(part, features, fitted, classes)
 
     def admit(self, state: State, data: TrainingData) -> None:
         """Checks where the state stands, and has each member check its own."""
@@ -191,7 +191,7 @@ class Ensemble(Learner):
     def _spec(self, key: str, live: Sequence[int]) -> Mapping[str, Any]:
         """Learner and parameters of a job."""
         if key.startswith("c"):
-            return {**self.params.candidates[int(key[1:])], "members": self.params.search_folds}
+            return competing(self.params.candidates[int(key[1:])], self.params)
         named, number = len(self.params.members), states.member_of(key)
         of: Mapping[str, Any]
         if number < named:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, ClassVar
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
 from lithify import rng
 from lithify.data.params import Misfit, plain, read
@@ -15,14 +15,13 @@ from lithify.learners.ensemble_state import MEMBERS, surviving
 from lithify.learners.registry import learner
 
 _SPACE: Mapping[str, tuple[Any, ...]] = {
-    "learning_rate": (0.02, 0.03, 0.05, 0.08),
     "leaves": (6, 12, 24, 31, 48, 96),
     "min_rows_leaf": (3, 10, 20, 60),
     "column_share": (0.3, 0.5, 0.7, 0.9),
     "row_share": (0.6, 0.8, 1.0),
     "l2": (0.1, 1.0, 10.0),
     "extra": (False, False, True),
-    "pairs": (0, 0, 4),
+    "pairs": (0, 4, 4),
 }
 """What candidates are drawn from; a value that stands twice is drawn twice as often."""
 _FEW = 10_000
@@ -55,6 +54,9 @@ class EnsembleParams:
         Parts of a member; each leaves one fold of the rows out.
     picks : int
         Picks of the greedy selection.
+    pace : float
+        Share of the usual learning rate that members of boosting take where theirs is left to the data; they have as
+        many times more rounds. Candidates compete at twice the usual rate, so that a few rounds show what they can do.
     shrink : float
         How far the weights are drawn towards equal ones, from 0 to 1; less than 0 leaves it to the data.
     """
@@ -67,9 +69,12 @@ class EnsembleParams:
     search_folds: Annotated[int, Ge(2), Le(32)] = 2
     folds: Annotated[int, Ge(2), Le(32)] = 8
     picks: Annotated[int, Ge(1), Le(1000)] = 50
+    pace: Annotated[float, Gt(0), Le(1)] = 1.0
     shrink: Annotated[float, Ge(-1), Le(1)] = -1.0
 
-    QUALITIES: ClassVar[Mapping[str, Mapping[str, Any]]] = {"best": {"search": 16, "keep": 3, "rungs": (2, 4, 8)}}
+    QUALITIES: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "best": {"search": 16, "keep": 3, "rungs": (2, 4, 8), "pace": 0.4}
+    }
 
 
 def engine_of() -> dict[str, int | str]:
@@ -91,8 +96,8 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
     candidates = params.candidates or tuple(_drawn(number) for number in range(params.search))
     settled = replace(
         params,
-        members=tuple(_settled(member, rows, columns, classes) for member in members),
-        candidates=tuple(_settled(candidate, rows, columns, classes) for candidate in candidates),
+        members=tuple(_settled(member, params.pace, rows, columns, classes) for member in members),
+        candidates=tuple(_settled(candidate, params.pace, rows, columns, classes) for candidate in candidates),
         search=len(candidates),
         rungs=params.rungs if candidates else (),
         keep=min(params.keep, len(candidates)) or 1,
@@ -148,7 +153,7 @@ def _drawn(number: int) -> dict[str, Any]:
     return drawn
 
 
-def _settled(member: Mapping[str, Any], rows: int, columns: int, classes: int) -> dict[str, Any]:
+def _settled(member: Mapping[str, Any], pace: float, rows: int, columns: int, classes: int) -> dict[str, Any]:
     """A member with every parameter written out."""
     name = member.get("learner")
     if name not in MEMBERS:
@@ -158,6 +163,8 @@ def _settled(member: Mapping[str, Any], rows: int, columns: int, classes: int) -
     given = {key: value for key, value in member.items() if key != "learner"}
     try:
         params = learns.settle(read(learns.Params, given), rows, columns, classes)
+        if "learning_rate" in known and not given.get("learning_rate"):
+            params = replace(params, learning_rate=pace * params.learning_rate, rounds=int(params.rounds / pace))
     except Misfit as error:
         raise RecipeError(
             f"The value of {error.key!r} of a member of the ensemble does not fit.",
@@ -165,6 +172,12 @@ def _settled(member: Mapping[str, Any], rows: int, columns: int, classes: int) -
             found=error.found,
         ) from None
     return {"learner": name, **plain(params)}
+
+
+def competing(candidate: Mapping[str, Any], params: EnsembleParams) -> dict[str, Any]:
+    """A candidate as it competes: fewer folds, and larger steps."""
+    rate = min(0.3, 2.0 * candidate["learning_rate"] / params.pace)
+    return {**candidate, "members": params.search_folds, "learning_rate": rate}
 
 
 def _seconds(params: EnsembleParams, per_step: float) -> float:

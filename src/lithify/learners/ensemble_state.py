@@ -89,18 +89,14 @@ def sealed(
 
 def members(state: State) -> Iterator[tuple[Learner, list[State], float]]:
     """The members of a sealed state: learner, parts, weight."""
-    opened: list[tuple[Learner, list[State], float]] | None = _opened.get(id(state))
-    if opened is None:
-        opened = list(_members(state))
-        _opened.clear()
-        _opened[id(state)] = opened
-        _held[0] = state
-    yield from opened
+    last = _last[0]  # one look, since other threads set it too
+    if last is None or last[0] is not state:
+        last = _last[0] = (state, list(_members(state)))
+    yield from last[1]
 
 
 # learners keep what they derive from a state; so the members of the state used last are kept
-_opened: dict[int, list[tuple[Learner, list[State], float]]] = {}
-_held: list[State | None] = [None]
+_last: list[tuple[State, list[tuple[Learner, list[State], float]]] | None] = [None]
 
 
 def _members(state: State) -> Iterator[tuple[Learner, list[State], float]]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lithify.data.batches import Blocks, Hashed, TrainingData
 from lithify.data.state import State
-from lithify.features.base import Features
+from lithify.features.base import Features, codes_of
 from lithify.kernels import compiled
 from lithify.learners import lbfgs, linear_columns, linear_hashed
 from lithify.learners.base import Learner, Partial
@@ -128,10 +128,12 @@ class Linear(Learner):
         shares = state.arrays.get("shares")
         return None if shares is None or not shares.sum() else shares / shares.sum()
 
-    def audit(self, state: State, features: Features, classes: int) -> None:
+    def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
         """Checks shapes and dtypes against the features and the labels."""
-        of: Any = linear_hashed if hasattr(features, "buckets") else linear_columns
-        of.audit(state, features, classes)
+        if hasattr(features, "buckets"):
+            linear_hashed.audit(state, features, classes)
+        else:
+            linear_columns.audit(state, codes_of(features.columns(fitted)), classes)
 
     def admit(self, state: State, data: TrainingData) -> None:
         """Also: after the first evaluation there is all that the next ones look at, and nothing else."""

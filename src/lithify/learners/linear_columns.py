@@ -8,6 +8,7 @@ has a second weight for rows in which it is missing, and each code of a category
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -19,11 +20,11 @@ from lithify import numerics
 from lithify.data.batches import Blocks, Codes, Dense, TrainingData
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
-from lithify.features.base import Features
 from lithify.kernels import compiled, fitting
 
 KERNELS = "lithify.learners.linear_columns_kernels"
 _SUMS = "lithify.learners.linear_kernels"
+BLOCKS = ("numbers", "categories", "words")
 _ARRAYS = ("weights", "first", "mean", "inverse", "shares")
 
 
@@ -159,8 +160,8 @@ def contributions(state: State, blocks: Blocks, column: int) -> tuple[dict[str, 
     return {name: found[name] for name in blocks}, float(weights[-1])
 
 
-def audit(state: State, features: Features, classes: int) -> None:
-    """Checks shapes and dtypes against the labels and each other."""
+def audit(state: State, columns: Mapping[str, tuple[int, ...]], classes: int) -> None:
+    """Checks shapes and dtypes against the labels and the columns; see :func:`lithify.features.base.codes_of`."""
     arrays = state.arrays
     outputs = 1 if classes == 2 else max(1, classes)
     dtypes = {"first": np.int64}
@@ -168,13 +169,13 @@ def audit(state: State, features: Features, classes: int) -> None:
     fits = fits and all(arrays[name].dtype == dtypes.get(name, np.float64) for name in _ARRAYS)
     fits = fits and all(np.isfinite(array).all() for array in arrays.values())
     if fits:
-        first, k = arrays["first"], len(arrays["mean"])
-        ascending = first.ndim == 1 and len(first) > 0 and first[0] == 2 * k and bool((np.diff(first) >= 2).all())
-        shapes = arrays["mean"].shape == arrays["inverse"].shape == (k,) and arrays["shares"].ndim == 1
-        words = len(arrays["shares"]) - k - (len(first) - 1)
-        size = int(first[-1]) + words + 1 if ascending else -1
-        fits = ascending and shapes and words >= 0 and arrays["weights"].shape == (size, outputs)
-        fits = fits and bool((arrays["shares"] >= 0).all())
+        numbers, categories, words = (columns.get(name, ()) for name in BLOCKS)
+        first = np.cumsum([2 * len(numbers), *categories])
+        shapes = {"mean": (len(numbers),), "inverse": (len(numbers),), "first": first.shape}
+        shapes |= {"weights": (int(first[-1]) + len(words) + 1, outputs)}
+        shapes |= {"shares": (len(numbers) + len(categories) + len(words),)}
+        fits = columns.keys() <= set(BLOCKS) and all(arrays[name].shape == shapes[name] for name in _ARRAYS)
+        fits = fits and np.array_equal(arrays["first"], first) and bool((arrays["shares"] >= 0).all())
     if not fits:
         raise MalformedContainer("The linear weights do not fit.")
 
@@ -182,7 +183,7 @@ def audit(state: State, features: Features, classes: int) -> None:
 def parts(blocks: Blocks) -> tuple[NDArray[np.floating[Any]], NDArray[np.int32], NDArray[np.floating[Any]]]:
     """The numbers, the codes and the words of some rows; a block that is not there has no columns."""
     rows = len(next(iter(blocks.values())))
-    numbers, codes, words = (blocks.get(name) for name in ("numbers", "categories", "words"))
+    numbers, codes, words = (blocks.get(name) for name in BLOCKS)
     return (
         numbers.values if isinstance(numbers, Dense) else np.empty((rows, 0)),
         codes.values if isinstance(codes, Codes) else np.empty((rows, 0), dtype=np.int32),

@@ -131,6 +131,8 @@ def audit(state: State, features: Features, classes: int) -> None:
     """Checks shapes and dtypes against the features and the labels."""
     outputs = 1 if classes == 2 else classes
     buckets = getattr(features, "buckets", -1)
+    if classes < 2:
+        raise MalformedContainer("Hashed features are learned from with labels.", expected="two at least")
     expected = {"weights": ((buckets, outputs), "int16"), "bias": ((outputs,), "float64")}
     expected["scale"] = expected["bias"]
     found = {name: (array.shape, str(array.dtype)) for name, array in state.arrays.items()}

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -99,6 +99,12 @@ class Tree(Learner):
         self._opened: tuple[State, Forest] | None = None
         self._lock = threading.Lock()
 
+    @classmethod
+    def within(cls, params: Any, seconds: float, per_step: float) -> Any:
+        """Fewer leaves."""
+        splits = _SPLITS * max(1, int(min(1e6, seconds / max(per_step, 1e-9))))
+        return replace(params, max_leaves=min(params.max_leaves, 1 + splits))
+
     def steps(self, data: TrainingData) -> int:
         """Eight splits in each tree at a time."""
         return max(1, -(-int(self.params.max_leaves - 1) // _SPLITS))
@@ -164,9 +170,9 @@ class Tree(Learner):
         found = -found if binary and column == 0 else found
         return tree_columns.parts(blocks, found[:-1]), float(found[-1])
 
-    def audit(self, state: State, features: Features, classes: int) -> None:
+    def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
         """Also: the trees of the folds are there or are not, and fit as well."""
-        _audit_facts(state.facts, classes)
+        _audit_facts(state.facts, classes, len(features.columns(fitted)))
         outputs, width = max(1, classes) if classes != 2 else 1, state.facts["columns"]
         wanted = {prefix: outputs * count for prefix, count in ((TREE, 1), (FOLDS, self._folds)) if count}
         names = {prefix + name for prefix in wanted for name in forests.DTYPES}
@@ -245,10 +251,10 @@ class Tree(Learner):
         return opened[1]
 
 
-def _audit_facts(facts: Mapping[str, Any], classes: int) -> None:
+def _audit_facts(facts: Mapping[str, Any], classes: int, columns: int) -> None:
     kinds = {"alpha": (float, int), "loss": (float, int), "classes": (int,), "columns": (int,)}
     sound = facts.keys() == kinds.keys() and all(type(facts[name]) in kind for name, kind in kinds.items())
-    if not sound or facts["classes"] != classes or not 0 < facts["columns"] < 2**31:
+    if not sound or facts["classes"] != classes or facts["columns"] != columns:
         raise MalformedContainer("The facts of a decision tree are wrong.", expected=", ".join(sorted(kinds)))
 
 

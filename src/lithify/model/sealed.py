@@ -95,7 +95,7 @@ def open_sealed(source: Path | bytes) -> Sealed:
             raise MalformedContainer(f"The features of {what} are not those of its learner.")
         _check_fields(draft, meta["card"]["data"]["fields"], what)
         draft.features.audit(draft.features_state)
-        draft.learner.audit(draft.learner_state, draft.features, len(draft.labels))
+        draft.learner.audit(draft.learner_state, draft.features, draft.features_state, len(draft.labels))
         _check_engine(draft, meta["card"]["engine"], what)
     except (MalformedContainer, NewerFormat, Unsupported):
         raise

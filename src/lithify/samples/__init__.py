@@ -26,11 +26,36 @@ def mail() -> Path:
     >>> mail().name
     'mail.tar.xz'
     """
-    path = Path(str(files(__name__))) / "mail.tar.xz"
+    return _installed("mail.tar.xz")
+
+
+def adult() -> Path:
+    """The table sample: 12,000 rows of the adult census table of 1994, as a csv.gz; ``target`` is the label.
+
+    Returns
+    -------
+    Path
+        The file as installed; read it in place, it belongs to the package.
+
+    Raises
+    ------
+    NotFound
+        When the package was installed without its data.
+
+    Examples
+    --------
+    >>> adult().name
+    'adult.csv.gz'
+    """
+    return _installed("adult.csv.gz")
+
+
+def _installed(name: str) -> Path:
+    path = Path(str(files(__name__))) / name
     if not path.is_file():
         raise NotFound(
-            "The mail sample is missing from this installation.",
-            expected="mail.tar.xz in the package lithify.samples",
+            f"The sample {name} is missing from this installation.",
+            expected=f"{name} in the package lithify.samples",
             hint="Install Lithify again with pip.",
         )
     return path

@@ -28,10 +28,11 @@ class LithifyClassifier(ClassifierMixin, Estimator):  # type: ignore[misc]
     Parameters
     ----------
     learner : str, default="auto"
-        ``boosting``, ``linear``, ``tree``, ``ensemble``; ``auto`` is boosting, and an ensemble at the best quality.
+        ``boosting``, ``linear``, ``tree``, ``ensemble``; ``auto`` is what a recipe takes for a table: boosting, or an
+        ensemble where there are few rows or the quality is ``best``.
     quality : {"fast", "good", "best"}, default="good"
     params : mapping, optional
-        Parameters of the learner, as in ``[boosting]`` of a recipe.
+        Parameters of the learner, as in ``[boosting]`` of a recipe; name the learner with them.
     features : mapping, optional
         Parameters of the features, as in ``[features]`` of a recipe, such as ``{"min_category_rows": 1}``.
     fields : mapping of str or int to str, optional

@@ -109,11 +109,13 @@ def seconds_per_step(home: Home, snapshot: Snapshot, recipe: dict[str, Any], set
             prepared = prepare(home, snapshot, recipe, session, silent)
             state = prepared.learner.start(prepared.data)
         try:
-            for step in range(TIMED_STEPS):
+            for step in range(min(TIMED_STEPS, prepared.learner.steps(prepared.data))):
+                if prepared.learner.done(state):
+                    break
                 began = time.monotonic()
                 state = threads.step(prepared.learner, state, prepared.data, step)
                 timed.append(time.monotonic() - began)
         except Stopped:
             raise session.ended() from None
     share = sum(len(stage.train) for stage in stages) / max(1, len(stages[0].train))
-    return min(timed[1:]) * share  # the first one warms up
+    return min(timed[1:] or timed or [0.0]) * share  # the first one warms up

@@ -100,7 +100,7 @@ def admit(work: Work, progress: Progress) -> None:
     for stage in work.stages[: progress.stage]:
         state = progress.finished[stage.name]
         if stage.name == MODEL:
-            learner.audit(state, work.prepared.features, data.classes)
+            learner.audit(state, work.prepared.features, work.prepared.fitted, data.classes)
         elif {n: (a.dtype.str, a.shape) for n, a in state.arrays.items()} != {
             "raw": ("<f8", (len(stage.score), data.outputs))
         }:

@@ -59,6 +59,8 @@ class Finding:
         The rows or fields it is about, the worst first.
     what : "fields" or "rows"
         Which of the two they are.
+    all_in_all : int
+        How many such there are, where ``items`` lists the worst only.
     """
 
     kind: str
@@ -69,6 +71,12 @@ class Finding:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     items: tuple[Item, ...] = ()
     what: Literal["fields", "rows"] = "fields"
+    all_in_all: int = 0
+
+    @property
+    def found(self) -> int:
+        """How many rows or fields it is about, listed or not."""
+        return max(self.all_in_all, len(self.items))
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain values; at most ``MOST`` rows or fields, ``listed`` of ``found``."""
@@ -81,7 +89,7 @@ class Finding:
             "figures": {name: rounded(value) for name, value in self.figures.items()},
             "advice": self.advice,
             "what": self.what,
-            "found": len(self.items),
+            "found": self.found,
             "listed": len(items),
             "items": [item.to_json() for item in items],
         }

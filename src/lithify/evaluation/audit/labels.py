@@ -17,7 +17,7 @@ from lithify.progress import Reporter
 
 LEAST_ROWS = 100
 NOISY = 0.05
-FAR, FAR_SHARE = 6.0, 0.005
+FAR, FAR_SHARE = 6.0, 0.01
 _ADVICE = (
     "Look at the rows listed first (lithify audit --show-content); correct the source, or take rows out with "
     "lithify withdraw. "
@@ -57,6 +57,7 @@ def _wrong_labels(scene: Scene, raw: NDArray[np.float64], measured: str) -> Iter
         {"suspects": len(found.suspects), "estimated share of wrong labels": found.share},
         tuple(items),
         "rows",
+        len(found.suspects),
     )
 
 
@@ -91,4 +92,5 @@ def _far_values(scene: Scene, predicted: NDArray[np.float64], measured: str) -> 
         {f"rows beyond {FAR:g} spreads": len(far), "share": len(far) / len(y)},
         tuple(items),
         "rows",
+        len(far),
     )

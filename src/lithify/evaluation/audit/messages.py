@@ -84,17 +84,18 @@ def _found(scene: Scene, contents: Iterable[bytes], of: Callable[[bytes], set[st
     if not items:
         return
     strong = sum(float(item.figures["margin"] or 0.0) >= GIVES_AWAY for item in items)
+    lost = sum(gone.values())
     where = "Headers" if of is of_mail else "Words"
     yield Finding(
         "headers tell the label" if of is of_mail else "words tell the label",
-        "danger" if gone else "warning" if strong else "note",
+        "danger" if gone[True] else "warning" if strong or lost else "note",
         f"{where} whose presence alone tells the label of the rows that have them"
-        + (f"; {gone} of them no longer {'does' if gone == 1 else 'do'} on later rows." if gone else "."),
+        + (f"; {lost} of them no longer {'does' if lost == 1 else 'do'} on later rows." if lost else "."),
         f"{int(found.sizes[:labels].sum()):,} earlier rows of training; later: "
         f"{int(found.sizes[labels:-1].sum()):,} rows of {split_up.later}; "
         f"{int(found.sizes[-1]):,} test rows, inputs only",
         _ADVICE[of is of_mail],
-        {"found": len(items), "that alone would do": strong, "that no longer tell": gone},
+        {"found": len(items), "that alone would do": strong, "that no longer tell": lost},
         tuple(items),
     )
 
@@ -106,30 +107,36 @@ _ADVICE = (
 )
 
 
-def _items(scene: Scene, found: Tokens, prefix: str) -> tuple[list[Item], int]:
-    """Tokens that tell, one for each header field and label, the strongest first; how many no longer tell later."""
+def _items(scene: Scene, found: Tokens, prefix: str) -> tuple[list[Item], dict[bool, int]]:
+    """Tokens that tell, one for each header field and label, the strongest first.
+
+    Second how many no longer tell later: of those that would do alone (True), and of the others.
+    """
     labels = len(scene.snapshot.labels)
     early, late, test = found.counts[:, :labels], found.counts[:, labels:-1], found.counts[:, -1]
     now = tell(early, found.sizes[:labels])
     then = tell(late, found.sizes[labels:-1], now.label)
     seen = early.sum(axis=1)
     good = np.flatnonzero((now.margin >= LEANS) & (now.purity >= PURE) & (seen >= LATER_ROWS))
-    items, taken, gone = [], set(), 0
+    items: list[Item] = []
+    taken: set[tuple[str, int]] = set()
+    gone = {False: 0, True: 0}
     for i in good[np.argsort(-now.margin[good], kind="stable")].tolist():
         of, label = _family(found.names[i]), int(now.label[i])
         if (of, label) in taken:
             continue
         taken.add((of, label))
         figures: dict[str, Figure] = {"tells": scene.snapshot.labels[label], "margin": float(now.margin[i])}
-        figures["right"] = float(now.purity[i])
         rows = found.sizes[labels:-1]
         if min(rows[label], rows.sum() - rows[label]) >= LATER_ROWS:
-            figures["margin later"] = float(then.margin[i])
-            gone += now.margin[i] >= GIVES_AWAY and then.margin[i] < now.margin[i] / 2.0
-        figures["share of training"] = float(seen[i] / max(1, found.sizes[:labels].sum()))
-        figures["share of test"] = float(test[i] / found.sizes[-1]) if found.sizes[-1] else None
+            figures["later"] = float(then.margin[i])
+            fell = min(0.5 * now.margin[i], now.margin[i] - LEANS) >= then.margin[i]
+            gone[bool(now.margin[i] >= GIVES_AWAY)] += int(fell)
+        figures["right"] = float(now.purity[i])
+        figures["train"] = float(seen[i] / max(1, found.sizes[:labels].sum()))
+        figures["test"] = float(test[i] / found.sizes[-1]) if found.sizes[-1] else None
         items.append(Item(prefix + found.names[i], figures))
-    return items[:_SHOWN], int(gone)
+    return items[:_SHOWN], gone
 
 
 def _family(token: str) -> str:

@@ -46,6 +46,7 @@ def _straddling(scene: Scene) -> Iterator[Finding]:
             {"rows": len(across)},
             tuple(Item(key.tobytes().hex()) for key in table.key[across[:MOST]]),
             "rows",
+            len(across),
         )
 
 
@@ -70,6 +71,7 @@ def _near(scene: Scene) -> Iterator[Finding]:
         {f"equal in {DIGITS} digits": len(found.rows), "share beyond chance": share},
         tuple(Item(key) for key in scene.keys(found.rows[:MOST])),
         "rows",
+        len(found.rows),
     )
 
 
@@ -118,6 +120,7 @@ def _contradictions(scene: Scene) -> Iterator[Finding]:
             for row in minority[:MOST].tolist()
         ),
         "rows",
+        len(minority),
     )
 
 

@@ -1,0 +1,171 @@
+"""`lithify demo --table`: the same job on a table, start to finish, in plain words."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lithify.cli.output import command_line, short, shown_path, size
+from lithify.cli.progress import span
+from lithify.cli.stage import Stage, tell_where
+from lithify.progress import Update
+
+if TYPE_CHECKING:
+    from lithify.data.snapshot import Snapshot
+    from lithify.evaluation.evaluate import Evaluation
+    from lithify.model.model import Model
+    from lithify.training.run import Outcome
+
+SURE = 0.9
+"""About how sure the model is of the row that is explained."""
+
+
+def play(stage: Stage, began: float) -> None:
+    """All of it."""
+    head = "Lithify demo: a model of a table, trained once and set in stone"
+    stage.terminal.say(stage.terminal.style(head, "bold"))
+    stage.terminal.paragraph(f"Everything stays in {shown_path(stage.folder)}/.")
+    snap = _freeze(stage)
+    outcome = _train(stage, snap)
+    path = stage.folder / f"income-{short(outcome.model.digest)}.lith"
+    model = _seal(stage, outcome, path)
+    found = _measure(stage, model, snap)
+    _explain(stage, model, snap, found)
+    page = _report(stage, found)
+    stage.terminal.document(outcome.to_json() | {"path": str(path), "report": str(page), "evaluation": found.to_json()})
+    _next(stage, path, time.monotonic() - began)
+
+
+def _freeze(stage: Stage) -> Snapshot:
+    from lithify import api, samples
+    from lithify.cli.data import describe
+    from lithify.cli.kernels import tell_compiling
+
+    table = stage.folder / "adult.csv"
+    stage.heading(1, "The table, frozen")
+    if not table.exists():
+        table.write_bytes(gzip.decompress(samples.adult().read_bytes()))
+    began = time.monotonic()
+    source = api.open_data(stage.home, table)
+    stage.tell(f"{shown_path(table)} is {source.describe()}. What each field is was found out from its cells:")
+    tell_compiling(stage.inner, "table", _learner())
+    with stage.working() as report:
+        snap = api.freeze(stage.home, source, name="adult", report=report)
+    stage.inner.say()
+    describe(stage.inner, snap, fields=source.fields)
+    stage.inner.say()
+    stage.tell("Where a kind is not what it should be, --field NAME=KIND says another, and --label names the target.")
+    stage.tell(f"Frozen in {span(time.monotonic() - began)}. The same rows always give the same name.")
+    return snap
+
+
+def _learner() -> str:
+    return "boosting" if find_spec("lightgbm") is not None else "tree"
+
+
+def _train(stage: Stage, snap: Snapshot) -> Outcome:
+    from lithify import api, parsing
+
+    stage.heading(2, "Training")
+    began = time.monotonic()
+    if _learner() == "tree":
+        stage.tell("Boosting needs LightGBM (pip install 'lithify[boost]'), so here it is one tree that can be read.")
+    recipe = parsing.make_recipe({"learner": _learner()})
+    with stage.working() as report:
+        outcome = api.run(stage.home, snap, recipe, snap.digest, parsing.make_settings(), new=False, report=report)
+    if outcome.resumed:
+        stage.tell(f"Run {short(outcome.run)} was finished before, so its model is here at once.")
+    else:
+        stage.tell(f"Run {short(outcome.run)} finished in {span(time.monotonic() - began)}.")
+        stage.tell("Had it been killed, the same command would have gone on, to the very same bits.")
+    return outcome
+
+
+def _seal(stage: Stage, outcome: Outcome, path: Path) -> Model:
+    from lithify import api
+
+    stage.heading(3, "Sealed and verified")
+    model = api.verify(api.write_model(outcome.model, path))
+    stage.tell(f"{shown_path(path)}, {size(len(model.data))}: one file that runs no code when it is opened.")
+    stage.tell("Seal, structure and golden predictions are as they were sealed. Its name:")
+    stage.inner.say(model.digest)
+    return model
+
+
+def _measure(stage: Stage, model: Model, snap: Snapshot) -> Evaluation:
+    from lithify import api
+    from lithify.evaluation.summary import headlines, measured_on, summary
+
+    stage.heading(4, "How good it is, on rows it has never seen")
+    found = api.evaluate(model, snap, home=stage.home)
+    for sentence in summary(found):
+        stage.tell(sentence)
+    stage.inner.say()
+    lines = [[line.title, line.value, line.interval] for line in headlines(found)]
+    stage.inner.table(lines, right=[1], head=["", "", "95 % interval"])
+    stage.inner.say()
+    for sentence in measured_on(found):
+        stage.tell(sentence)
+    return found
+
+
+def _explain(stage: Stage, model: Model, snap: Snapshot, found: Evaluation) -> None:
+    from lithify.cli.explaining import show_explanation
+
+    stage.heading(5, "One row, predicted and explained")
+    file = stage.folder / "row.json"
+    row = _row(model, snap, found)
+    file.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    stage.tell(f"{shown_path(file)} is one of the rows it has never seen. What each field adds to its score:")
+    stage.inner.say()
+    show_explanation(stage.inner, model, model.explain(row), 8)
+
+
+def _row(model: Model, snap: Snapshot, found: Evaluation) -> dict[str, object]:
+    """The cells of the test row, rightly called the last label, of which the model is about :data:`SURE`."""
+    from lithify.data.cells import decode
+
+    sure = found.probabilities[:, -1].copy()
+    sure[(found.y != len(found.labels) - 1) | (found.predicted != found.y)] = 2.0
+    (content,) = snap.content(snap.rows("test")[[abs(sure - SURE).argmin()]])
+    cells = decode(model.fields, [content])
+    numbers = iter(cells.numbers[0].tolist())
+    strings = iter(cells.strings[column][0] for column in range(len(cells.strings)))
+    written = {
+        field.name: next(strings) if field.kind in ("category", "text") else _plain(next(numbers))
+        for field in model.fields
+    }
+    return {name: cell for name, cell in written.items() if cell is not None}
+
+
+def _plain(value: float) -> float | int | None:
+    if value != value:
+        return None
+    return int(value) if value == int(value) else value
+
+
+def _report(stage: Stage, found: Evaluation) -> Path:
+    stage.heading(6, "The report")
+    with stage.working() as report:
+        report(Update("drawing"))
+        page = found.report(stage.folder / "report.html")
+    stage.tell(f"{shown_path(page)}: open it in a browser. One file that loads nothing.")
+    return page
+
+
+def _next(stage: Stage, path: Path, seconds: float) -> None:
+    model, folder = shown_path(path), shown_path(stage.folder)
+    stage.terminal.title(f"Done in {span(seconds)}. What to do next, in this folder:")
+    for words, why in (
+        (("predict", model, f"{folder}/row.json"), "predict a row; takes CSV, Parquet, Excel, SQLite too"),
+        (("explain", model, f"{folder}/adult.csv", "--row", "17"), "explain any row of a table"),
+        (("show", model), "read the card that is sealed into the model"),
+        (("train", "YOUR.csv", "--label", "COLUMN"), "a column of words is classified, one of numbers is estimated"),
+    ):
+        stage.inner.say(command_line(*words))
+        stage.inner.say(stage.inner.style(f"    {why}", "dim"))
+    tell_where(stage)

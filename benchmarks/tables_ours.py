@@ -28,10 +28,15 @@ def lithify(path: Path, data: Data, seed: int, folder: Path, quality: str, budge
     def predict(frame: pd.DataFrame) -> NDArray[np.float64]:
         if data.task == "regression":
             return np.array([prediction.value for prediction in model.predict(frame)])
-        order = [list(model.labels).index(label) for label in data.classes]
+        order = [list(model.labels).index(_label(text)) for text in data.classes]
         return np.asarray(model.predict_proba(frame))[:, order]
 
     seconds = snapshotting.ended - snapshotting.began
     whole = type(training)(snapshotting.began, training.ended, training.peak)
     told = {"version": f"lithify {product.__version__}", "digest": trained.digest, "snapshot": round(seconds, 2)}
     return Fitted(predict, out, whole, told)
+
+
+def _label(text: str) -> str:
+    """A label as a snapshot writes it: whole numbers without a point."""
+    return text.removesuffix(".0")

@@ -9,6 +9,14 @@
     lf.evaluate(model, snap).report("report.html")
     lf.open("spam-3f9a1c2b7d10.lith", verify=True)  # raises lf.errors.LithifyError when anything is wrong
 
+Tables are frames of pandas, Polars or Arrow, columns, records, or files:
+
+    model = lf.train(frame, label="target", quality="best")
+    model.predict(frame)                            # labels with probabilities and sets, or values with intervals
+    model.predict_proba(frame)                      # an array, columns in the order of model.labels
+    model.predict_values(frame)                     # of a regression
+    model.explain({"age": 39, "job": "clerk"})      # what each field adds to the score
+
 Nothing below loads before it is used (PEP 562), so importing the package costs next to nothing.
 """
 

@@ -221,14 +221,14 @@ def check(recipe: Recipe) -> None:
         params_of(learner(recipe.learner).Params, recipe.params, recipe.learner, recipe.quality)
     if not recipe.features:
         return
-    for number, name in enumerate(NAMES, 1):
+    refused: list[RecipeError] = []
+    for name in NAMES:
         try:
             params_of(features(name).Params, recipe.features, "features", recipe.quality)
-        except RecipeError:
-            if number == len(NAMES):  # right for no kind of rows
-                raise
-        else:
             return
+        except RecipeError as error:
+            refused.append(error)
+    raise next((error for error in refused if error.hint), refused[-1])  # right for no kind of rows
 
 
 def to_toml(resolved: Mapping[str, Any]) -> str:

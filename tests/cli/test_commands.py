@@ -360,7 +360,7 @@ def test_a_table_without_names_of_columns_is_refused(lithify: Run) -> None:
     Path("sms.tsv").write_text("spam\tyou have won a free prize\nham\tsee you at the station\n" * 20)
     done = lithify("snapshot", "sms.tsv")
     assert done.status == 2
-    assert "put their names above it" in " ".join(done.err.split())
+    assert "put the names of the columns above it" in " ".join(done.err.split())
 
 
 def test_standard_input_is_no_place_for_a_snapshot(lithify: Run) -> None:

@@ -7,11 +7,13 @@ import json
 import sqlite3
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 import lithify as lf
+from lithify.cli import kernels
 from lithify.cli import rows as streams
 
 from .conftest import Run, Tables, rows, write_table
@@ -290,3 +292,28 @@ def test_bad_input_is_one_paragraph(lithify: Run, words: list[str], status: int,
     assert done.err.startswith("Error: ")
     assert text in told(done.err)
     assert done.out == ""
+
+
+def test_kernels_are_those_of_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(kernels, "_compiled", lambda name: asked.append(name) or [Path(name)])
+    for kind, learner, some in (
+        ("mail", "auto", "minhash"),
+        ("table", "auto", "boosting_kernels"),
+        ("table", "tree", "tree_kernels"),
+        ("table", "ensemble", "linear_columns_kernels"),
+    ):
+        asked.clear()
+        assert kernels.cached(kernels._needed(kind, learner))
+        assert any(some in name for name in asked)
+    asked.clear()
+    assert kernels.cached(kernels._needed("table", "of another package"))
+    assert asked == []
+    assert all(find_spec(name) for names in kernels.MODULES.values() for name in names)
+
+
+@pytest.mark.parametrize("labels", [0, 2, 3])
+def test_made_up_tables_have_every_kind_of_column(labels: int, tmp_path: Path) -> None:
+    made = lf.snapshot(kernels._table(labels), home=tmp_path, task="classification" if labels else "regression")
+    assert len(made.labels) == labels
+    assert {field.kind for field in made.inputs} == {"number", "category", "text"}

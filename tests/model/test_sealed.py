@@ -102,7 +102,7 @@ HOSTILE_JSON = {
     "learner.facts": [{"a": 1}],
     "learner.params": [{"no_such": 1}, 5],
     "learner.params.steps": [-1, 0, 10**12, "6", True],
-    "learner.params.C": [-1, 0, "x", 1e300],
+    "learner.params.C": [-1, "x", 1e300],
     "calibration": [{}, {"kind": "none"}, {"kind": []}, {"kind": "temperature", "slope": 1, "rows": 3}],
     "calibration.slope": ["1", -1, 0, None, True],
     "calibration.extra": [1],

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.training import tables
 from tests.training.storm import Storm
@@ -17,7 +18,7 @@ from tests.training.tables import LEARNERS, RARE, TASKS
 from lithify.data.open import open_source
 from lithify.data.snapshot import open_snapshot
 from lithify.data.snapshotting import snapshot
-from lithify.errors import SessionEnded
+from lithify.errors import SessionEnded, TooFewRows
 from lithify.model.model import open_model
 from lithify.progress import Reporter, Update, silent
 from lithify.recipe import parse
@@ -210,6 +211,43 @@ def test_a_handful_of_rows_is_learned_from(tmp_path, learner, rows) -> None:
         made = train(home, snap, parse(tables.recipe(learner)), source=task, settings=Settings(threads=1))
         made.model.verify()
         made.model.predict({"age": 40.0})
+
+
+ODD: dict[str, dict[str, Any]] = {
+    "huge values": {"x": [n % 7 + 0.5 for n in range(120)], "target": [(n % 5 - 2.0) * 1e99 for n in range(120)]},
+    "values next to nothing": {"x": [n % 7 + 0.5 for n in range(120)], "target": [n % 5 * 1e-300 for n in range(120)]},
+    "numbers of any size": {"x": [(n % 7 - 3) * 5e307 for n in range(120)], "target": ["a", "b"] * 60},
+    "one value": {"x": [n % 7 + 0.5 for n in range(120)], "target": [3.5] * 120},
+    "one outlier": {"x": [n % 7 + 0.5 for n in range(120)], "target": [1e12, *(n / 3 for n in range(119))]},
+    "no weight": {"x": [n % 7 + 0.5 for n in range(120)], "w": [0.0] * 120, "target": ["a", "b"] * 60},
+    "few weights": {"x": [n % 7 + 0.5 for n in range(120)], "w": [0.0, 0.0, 1.5] * 40, "target": ["a", "b"] * 60},
+    "a label once": {"x": [n % 7 + 0.5 for n in range(120)], "target": [*(["a", "b"] * 59), "c", "a"]},
+    "many labels": {"x": [n % 7 + 0.5 for n in range(120)], "target": [f"l{n % 40}" for n in range(120)]},
+    "categories that are all rare": {"c": [f"c{n}" for n in range(120)], "target": ["a", "b"] * 60},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+@pytest.mark.parametrize("what", ODD)
+def test_odd_tables_are_learned_from(tmp_path, learner, what) -> None:
+    home, columns = open_home(tmp_path / "odd"), ODD[what]
+    task = "regression" if isinstance(columns["target"][0], float) else "classification"
+    kinds = {"c": "category"} if "c" in columns else {"x": "number"}
+    source = open_source(columns, fields=kinds, task=task, weight="w" if "w" in columns else None)
+    snap = snapshot(source, home, rule="hash")
+    model = train(home, snap, parse(tables.recipe(learner)), source="odd", settings=Settings(threads=1)).model
+    model.verify()
+    assert np.isfinite(model.raw(snap.content(np.arange(len(snap))))).all()
+    model.predict([{}, {"x": 1.5}])
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_texts_without_a_common_word_are_refused(tmp_path, learner) -> None:
+    home = open_home(tmp_path / "odd")
+    columns = {"t": [f"u{n} v{7 * n}" for n in range(120)], "target": ["a", "b"] * 60}
+    snap = snapshot(open_source(columns, kind="table", label="target", fields={"t": "text"}), home)
+    with pytest.raises(TooFewRows, match="Nothing is left to learn from"):
+        train(home, snap, parse(tables.recipe(learner)), source="odd")
 
 
 def test_no_cell_that_few_rows_hold_gets_out(home, whole, caplog, capfd) -> None:

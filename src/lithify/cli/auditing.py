@@ -51,7 +51,7 @@ def audit(
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> int:
-    """Look for what is wrong with data: leaks, wrong labels, useless fields.
+    """Look for leaks, wrong labels and useless fields in data.
 
     Rows are named by their keys and never shown unless asked. Of test rows only inputs are looked at. The exit status
     is 0 whatever is found, unless --strict is given.
@@ -68,7 +68,7 @@ def audit(
     opened = api.open_home(home)
     with Progress(quiet=quiet, width=terminal.width) as tell:
         snap = api.find_or_make(opened, data, report=tell, **asked, **made)
-    tell_compiling(terminal, snap.kind)
+    tell_compiling(terminal, snap.kind, "boosting")
     with Progress(quiet=quiet, width=terminal.width) as tell:
         found = api.audit(snap, test_labels=test_labels, show_content=show_content, report=tell)
     terminal.document(found.to_json())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,14 +31,14 @@ _SHORT = {
 """What keeps a training short that is only there to compile."""
 
 
-def cached(*works: str) -> bool:
+def cached(works: Sequence[str] | None = None) -> bool:
     """Whether the kernels of some works, or of all, were compiled before, as far as can be told without numba."""
-    return all(any(_compiled(name)) for work in works or _works() for name in MODULES[work])
+    return all(any(_compiled(name)) for work in (_works() if works is None else works) for name in MODULES[work])
 
 
 def tell_compiling(terminal: Terminal, kind: str = "mail", learner: str = "") -> None:
     """Says that the time also goes into compiling, when it does; freezing and measuring tables needs no learner."""
-    if not cached(*_needed(kind, learner)):
+    if not cached(_needed(kind, learner)):
         terminal.note("First use of this installation: compiling the numeric kernels, once, which takes a while.")
 
 
@@ -65,8 +66,9 @@ def warm(report: Reporter) -> None:
             texts = [path.read_bytes() for path in sorted((folder / "data").rglob("*.txt"))]
             model.predict(texts)
     with tempfile.TemporaryDirectory(prefix="lithify-warm-") as place:
-        for task in ("classification", "regression"):
-            rows = _table(task)
+        for labels in (2, 3, 0):
+            rows = _table(labels)
+            task = "classification" if labels else "regression"
             made = api.snapshot(rows, home=place, task=task, report=report)
             for learner in (work for work in _works() if work != "texts"):
                 model = api.train(made, home=place, learner=learner, report=report, set=_SHORT.get(learner, ()))
@@ -74,14 +76,14 @@ def warm(report: Reporter) -> None:
                 model.explain({name: cells[0] for name, cells in rows.items()})
 
 
-def _table(task: str) -> dict[str, list[object]]:
-    """Columns of every kind that kernels know, with values that mean nothing."""
+def _table(labels: int) -> dict[str, list[object]]:
+    """Columns of every kind that kernels know, with so many labels that mean nothing, or values."""
     numbers = [number * 37 % 101 for number in range(_ROWS)]
-    label: list[object] = [number / 7.0 if task == "regression" else "abc"[number % 3] for number in numbers]
+    label: list[object] = ["abc"[number % labels] if labels else number / 7.0 for number in numbers]
     return {
         "number": [None if number % 11 == 0 else number / 3.0 for number in numbers],
         "category": [_WORDS[number % 7] for number in numbers],
-        "text": [" ".join(_WORDS[(number + i) % len(_WORDS)] for i in range(9)) + f" {number}" for number in numbers],
+        "text": [" ".join(_WORDS[(row + i) % len(_WORDS)] for i in range(9)) + f" {row}" for row in range(_ROWS)],
         "target": label,
     }
 

@@ -29,9 +29,11 @@ from lithify.store import blobs
 
 CHUNK_ROWS = {"mail": 4096, "text": 4096, "table": 1 << 17}
 CHUNK_BYTES = {"mail": 16 << 20, "text": 16 << 20, "table": 64 << 20}
+LARGEST_VALUE = 1e100
+"""Values to predict that are larger are no measurements; squares of their differences could not be added up."""
 MIN_WORDS = 3
 """Words of a message's text below which near-duplicates are judged by all of its content."""
-REVISION = 3
+REVISION = 4
 """Changes with the layout of a chunk file, so that an older one is not taken for a new one."""
 
 
@@ -139,6 +141,8 @@ def _checked(item: Row | Problem, source: Source) -> Row | Problem:
         return Problem(item.origin, "empty", key=item.key)
     if source.task == "regression":
         labelled = item.value is not None and math.isfinite(item.value)
+        if labelled and abs(item.value or 0.0) > LARGEST_VALUE:
+            return Problem(item.origin, "bad record", f"its value is beyond {LARGEST_VALUE:g}", key=item.key)
     else:
         labelled = item.label is not None and bool(item.label.strip())
     return item if labelled else Problem(item.origin, "no label", key=item.key)

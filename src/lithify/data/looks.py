@@ -95,7 +95,8 @@ class Look:
         self.first = float(values[0]) if self.first is None else self.first
         self.whole = self.whole and bool((values == np.floor(values)).all())
         joined = values if self._last is None else np.concatenate([[self._last], values])
-        self.running = self.running and self.whole and bool((np.diff(joined) == 1).all())
+        with np.errstate(over="ignore"):
+            self.running = self.running and self.whole and bool((np.diff(joined) == 1).all())
         self._last = float(values[-1])
 
     def _watch(self, values: list[Any], cells: int) -> None:

@@ -16,6 +16,7 @@ infinite numbers                    missing (:mod:`lithify.data.cells`)
 dates written in several ways       a time, as far as each can be read by itself (:mod:`lithify.data.fields`)
 any number of categories            all are in the content; which of them count is the features' to decide
 a row without label or value        quarantined (no label)
+a value to predict beyond 1e100     quarantined (bad record)
 a weight that is no number >= 0     quarantined (bad record)
 a time that cannot be read          the row has none; counted as other cells that do not fit are
 files with other columns            ``UsageError`` that names file and columns; another order is nothing

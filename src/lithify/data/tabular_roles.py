@@ -24,7 +24,7 @@ def find_label(names: Sequence[str], asked: Asked) -> str | None:
         "Cannot tell which column is the label.",
         expected=f"one column called {', '.join(LABEL_NAMES[:-1])} or {LABEL_NAMES[-1]}",
         found=several + _listed(names),
-        hint="Name it with --label.",
+        hint="Name it with --label; if the first line is a row already, put the names of the columns above it.",
     )
 
 

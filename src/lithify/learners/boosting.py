@@ -35,11 +35,12 @@ from lithify.learners.folds import fold_of
 from lithify.learners.forest import DTYPES, Forest, empty, from_arrays, importances
 from lithify.learners.forest_scoring import BLOCKS, matrix, score
 from lithify.learners.forest_shap import contributions
-from lithify.learners.pairs import Pairs, pairs_of, with_pairs
+from lithify.learners.pairs import Pairs, check, of_columns, pairs_of, with_pairs
 from lithify.learners.pairs import audit as audit_pairs
 
 _SCORED = 4096
-_FACTS = {"rounds", "best_round", "loss", "grew"}
+_PATIENCE = 50
+_FACTS = {"rounds", "best_round", "loss", "grew", "pairs"}
 
 
 def _version() -> str:
@@ -61,6 +62,7 @@ class Boosting(Learner):
     def __init__(self, params: Any) -> None:
         super().__init__(params)
         self._asked: TrainingData | None = None
+        self._columns: list[int] = []
         self._problem: Problem | None = None
         self._pairs: Pairs | None = None
         self._opened: tuple[State, Forest] | None = None
@@ -83,7 +85,9 @@ class Boosting(Learner):
 
     def start(self, data: TrainingData) -> State:
         """No trees; the best constant scores."""
-        problem, members = self._prepare(data), self._settled(data).members
+        params = self._settled(data)
+        columns, members = choose(data, params), params.members
+        problem = self._prepare(data, columns)
         shape = (len(problem.rows), problem.loss.outputs)
         arrays: dict[str, NDArray[Any]] = {}
         for member in range(members):
@@ -93,11 +97,11 @@ class Boosting(Learner):
             arrays |= empty(problem.loss.outputs).arrays(name) | rounds
         losses = self._losses(arrays, problem, [np.zeros(0)] * members, 1)
         loss = None if losses is None else float(losses[0])
-        return State(arrays, {"rounds": 0, "best_round": 0, "loss": loss, "grew": True})
+        return State(arrays, {"rounds": 0, "best_round": 0, "loss": loss, "grew": True, "pairs": columns})
 
     def grain(self, state: State, data: TrainingData, step: int, grain: int) -> Partial:
         """The next chunk of some members; empty where there are fewer members than grains."""
-        problem, params = self._prepare(data), self._settled(data)
+        problem, params = self._prepare(data, state.facts["pairs"]), self._settled(data)
         partial: Partial = {}
         for member in range(grain, params.members, data.grains):
             name = prefix(member)
@@ -107,7 +111,7 @@ class Boosting(Learner):
 
     def apply(self, state: State, data: TrainingData, step: int, total: Partial) -> State:
         """Puts the new trees behind the old ones, and looks for the best round among the new."""
-        problem, params = self._prepare(data), self._settled(data)
+        problem, params = self._prepare(data, state.facts["pairs"]), self._settled(data)
         members = range(params.members)
         arrays: dict[str, NDArray[Any]] = {}
         for member in members:
@@ -126,11 +130,11 @@ class Boosting(Learner):
     def done(self, state: State) -> bool:
         """Whether the held-out loss has not fallen for long, or no tree found a split any more."""
         facts = state.facts
-        return not facts["grew"] or facts["rounds"] - facts["best_round"] >= self.params.patience
+        return not facts["grew"] or facts["rounds"] - facts["best_round"] >= (self.params.patience or _PATIENCE)
 
     def finish(self, state: State, data: TrainingData) -> State:
         """The members, cut back to the best round, as one forest."""
-        problem, params = self._prepare(data), self._settled(data)
+        problem, params = self._prepare(data, state.facts["pairs"]), self._settled(data)
         members = [
             replace(best(state.arrays, member, params.chunk, state.facts["best_round"]), bias=problem.start(member))
             for member in range(params.members)
@@ -184,12 +188,13 @@ class Boosting(Learner):
 
     def admit(self, state: State, data: TrainingData) -> None:
         """Checks every array that LightGBM or a kernel would be given, and that no other is there."""
-        problem, facts = self._prepare(data), state.facts
+        facts = state.facts
         counts = [facts.get(name) for name in ("rounds", "best_round")]
         loss = facts.get("loss")
         known = type(loss) in (int, float, type(None)) and type(facts.get("grew")) is bool
         if facts.keys() != _FACTS or not known or any(type(count) is not int for count in counts):
             raise MalformedContainer("The state in the checkpoint is not one of boosting.")
+        problem = self._prepare(data, check(facts["pairs"], data))
         params, rounds = self._settled(data), facts["rounds"]
         whole = 0 <= facts["best_round"] <= rounds <= params.rounds and math.isfinite(loss or 0.0)
         if not whole or (rounds % params.chunk and rounds != params.rounds):
@@ -234,15 +239,15 @@ class Boosting(Learner):
         """The parameters; those of a resolved recipe are settled already."""
         return settle(self.params, len(data.train), width(data.blocks), data.classes)
 
-    def _prepare(self, data: TrainingData) -> Problem:
-        """The problem of these data; kept for the next step, made again after a resume."""
+    def _prepare(self, data: TrainingData, columns: list[int]) -> Problem:
+        """The problem of these data, with pairs of some columns; kept for the next step, made again after a resume."""
         with self._lock:
-            if self._problem is None or self._asked is not data:
+            if self._problem is None or self._asked is not data or self._columns != columns:
                 self._problem = None  # two at a time would take twice the memory
                 params = self._settled(data)
-                self._pairs = choose(data, params)
+                self._pairs = of_columns(data, columns) if columns else None
                 self._problem = pose(data if self._pairs is None else with_pairs(data, self._pairs), params)
-                self._asked = data
+                self._asked, self._columns = data, columns
             return self._problem
 
     def _rows(self, state: State, blocks: Blocks) -> NDArray[np.float64]:

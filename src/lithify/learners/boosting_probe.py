@@ -12,18 +12,15 @@ from lithify.learners import pairs as paired
 from lithify.learners.boosting_data import width
 from lithify.learners.boosting_growing import Grown, Problem, grow, pose
 from lithify.learners.forest import importances
-from lithify.learners.pairs import Pairs
 
 ROWS = 10_000
 """Training rows that the contest looks at, at most."""
 _FALL = 0.005
 """Share of the loss that pairs have to save."""
-_FEW, _MANY = 2, 4
-"""Members of the bag that compete: more where there are few rows."""
 
 
-def choose(data: TrainingData, params: Any) -> Pairs | None:
-    """The pairs that boosting had better see, None where they do not pay; of data and parameters alone.
+def choose(data: TrainingData, params: Any) -> list[int]:
+    """The number columns whose pairs boosting had better see, none where they do not pay; of data and parameters alone.
 
     Parameters
     ----------
@@ -32,19 +29,20 @@ def choose(data: TrainingData, params: Any) -> Pairs | None:
         Settled.
     """
     if not params.pairs or params.members == 1:
-        return None
+        return []
     some = data.only(data.train[:: -(-len(data.train) // ROWS)])
     several = data.classes > 2
-    rounds = 50 if several else 100
+    rounds = 30 if several else 80
     quick = replace(params, rounds=rounds, chunk=rounds, learning_rate=0.25 if several else 0.15)
-    members = min(params.members, _FEW if len(some.train) < len(data.train) else _MANY)
+    members = min(params.members, 1 if several else 2)
     plain = _contest(pose(some, quick), quick, members)
     gain = importances(plain[0].forest, width(some.blocks))
-    pairs = paired.choose(some, gain, params.pairs)
-    if pairs is None:
-        return None
-    with_them = _contest(pose(paired.with_pairs(some, pairs), quick), quick, members)
-    return pairs if _loss(with_them) < (1.0 - _FALL) * _loss(plain) else None
+    columns = paired.promising(some, gain, params.pairs)
+    if not columns:
+        return []
+    seeing = paired.with_pairs(some, paired.of_columns(some, columns))
+    with_them = _contest(pose(seeing, quick), quick, members)
+    return columns if _loss(with_them) < (1.0 - _FALL) * _loss(plain) else []
 
 
 def _contest(problem: Problem, params: Any, members: int) -> list[Grown]:

@@ -41,7 +41,7 @@ class BoostingParams:
     extra : bool
         Whether only one random threshold of each column is tried (extremely randomised trees).
     max_bins : int
-        Bins of a number; more find finer thresholds and take longer.
+        Bins of a number; more find finer thresholds and take longer. 0 to leave it to the data.
     category_l2, category_smooth : float
         Penalty of a split by sets of categories, and smoothing of a category's rows.
     category_threshold : int
@@ -54,7 +54,7 @@ class BoostingParams:
         Number columns at most whose sums and differences, pair by pair, are columns as well, if a short contest finds
         that they lower the loss on held-out rows; 0 for none.
     patience : int
-        Rounds without a smaller loss on held-out rows after which training stops.
+        Rounds without a smaller loss on held-out rows after which training stops; 0 to leave it to the data.
     objective : str
         What regression minimises: ``squared``, ``absolute`` or ``quantile``; ``auto`` is ``squared``. Labels are always
         learned by the logistic loss.
@@ -74,14 +74,14 @@ class BoostingParams:
     row_share: Annotated[float, Gt(0), Le(1)] = 0.8
     l2: Annotated[float, Ge(0), Le(1e9)] = 1.0
     extra: bool = False
-    max_bins: Annotated[int, Ge(2), Le(65_535)] = 255
+    max_bins: Annotated[int, Ge(0), Le(65_535)] = 0
     category_l2: Annotated[float, Ge(0), Le(1e9)] = 10.0
     category_smooth: Annotated[float, Ge(0), Le(1e9)] = 10.0
     category_threshold: Annotated[int, Ge(1), Le(100_000)] = 32
     category_single: Annotated[int, Ge(1), Le(100_000)] = 4
     category_rows: Annotated[int, Ge(1)] = 100
     pairs: Annotated[int, Ge(0), Le(16)] = 4
-    patience: Annotated[int, Ge(1)] = 50
+    patience: Annotated[int, Ge(0)] = 0
     objective: Literal["auto", "squared", "absolute", "quantile"] = "auto"
     quantile: Annotated[float, Gt(0), Lt(1)] = 0.5
     class_weight: Literal["none", "balanced"] = "none"
@@ -117,6 +117,8 @@ def settle(params: BoostingParams, rows: int, columns: int, classes: int) -> Boo
         chunk=params.chunk or _chunk(params, members * rows * max(1, columns), classes),
         learning_rate=params.learning_rate or _learning_rate(rows, classes),
         leaves=max(2, params.leaves or _leaves(rows, classes)),
+        max_bins=max(2, params.max_bins or (127 if classes > 2 else 255)),
+        patience=params.patience or (25 if classes > 2 else 50),
         min_rows_leaf=params.min_rows_leaf or _min_rows_leaf(rows, classes),
     )
 

@@ -45,7 +45,7 @@ class Ensemble(Learner):
 
     def __init__(self, params: Any) -> None:
         super().__init__(params)
-        self._open: tuple[str, Learner, TrainingData] | None = None
+        self._open: tuple[str, Learner, TrainingData, TrainingData] | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -235,10 +235,10 @@ class Ensemble(Learner):
     def _opened(self, state: State, data: TrainingData) -> tuple[str, Learner, TrainingData]:
         key = self._queue(state.facts)[state.facts["at"]]
         with self._lock:
-            if self._open is None or self._open[0] != key:
+            if self._open is None or self._open[0] != key or self._open[3] is not data:
                 live = state.facts["live"]
-                self._open = (key, self._learner(key, live), self._data(key, data, live))
-            return self._open
+                self._open = (key, self._learner(key, live), self._data(key, data, live), data)
+            return self._open[:3]
 
     def _next(self, state: State, data: TrainingData) -> State:
         """The same state, with a job under way that has a step left to take, unless all is done."""

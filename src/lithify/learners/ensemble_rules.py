@@ -124,7 +124,7 @@ def named(rows: int, classes: int) -> tuple[dict[str, Any], ...]:
         "learning_rate": 0.05,
         "leaves": 16 if tiny else 48,
     }
-    strict = {**trees, "column_share": 0.9, "l2": 10.0, "leaves": 6 if tiny else 24}
+    strict = {**trees, "pairs": 0, "column_share": 0.9, "l2": 10.0, "leaves": 6 if tiny else 24}
     return (trees, extra, strict, {"learner": "linear"}) if tiny else (trees, extra, strict)
 
 

@@ -106,11 +106,11 @@ def pose(data: TrainingData, C: float) -> ColumnsProblem:
     numbers, codes, words = parts(data.blocks)
     rows = data.train
     mean, inverse = np.zeros(numbers.shape[1]), np.zeros(numbers.shape[1])
-    compiled(KERNELS).moments(numbers, rows, mean, inverse)
+    compiled(KERNELS).moments(numbers, rows, data.weight, mean, inverse)
     target, center, spread = data.target[rows], 0.0, 1.0
     if data.classes == 0:
         middle, over = np.zeros(1), np.zeros(1)
-        compiled(KERNELS).moments(data.target[:, None], rows, middle, over)
+        compiled(KERNELS).moments(data.target[:, None], rows, data.weight, middle, over)
         center, spread = float(middle[0]), 1.0 / float(over[0]) if over[0] else 1.0
     return ColumnsProblem(
         data=data,

@@ -16,20 +16,20 @@ LIMIT = 8.0
 
 
 @kernel
-def moments(values: Any, rows: Any, mean: Any, inverse: Any) -> None:
-    """Mean and one over the standard deviation of each column, over the rows in which it is finite."""
+def moments(values: Any, rows: Any, weight: Any, mean: Any, inverse: Any) -> None:
+    """Weighted mean and one over the standard deviation of each column, over the rows in which it is finite."""
     for j in range(values.shape[1]):
-        total, count = 0.0, 0
+        total, counted = 0.0, 0.0
         for row in rows:
             if np.isfinite(values[row, j]):
-                total += values[row, j]
-                count += 1
-        mean[j] = total / max(1, count)
+                total += weight[row] * values[row, j]
+                counted += weight[row]
+        mean[j] = total / counted if counted > 0.0 else 0.0
         square = 0.0
         for row in rows:
             if np.isfinite(values[row, j]):
-                square += (values[row, j] - mean[j]) * (values[row, j] - mean[j])
-        spread = np.sqrt(square / max(1, count))
+                square += weight[row] * ((values[row, j] - mean[j]) * (values[row, j] - mean[j]))
+        spread = np.sqrt(square / counted) if counted > 0.0 else 0.0
         inverse[j] = 1.0 / spread if 1e-150 < spread < 1e150 else 0.0
 
 

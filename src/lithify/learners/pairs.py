@@ -7,7 +7,7 @@ doi:10.1109/TPAMI.2006.211, turn the columns for the same reason). Numbers are f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -104,8 +104,17 @@ def audit(arrays: Mapping[str, NDArray[Any]], numbers: int) -> Pairs | None:
     return Pairs(columns, mean, inverse)
 
 
-def choose(data: TrainingData, gain: NDArray[np.float64], most: int) -> Pairs | None:
-    """The pairs of the number columns that gain most; None where fewer than two columns take many values.
+def check(columns: Any, data: TrainingData) -> list[int]:
+    """Columns from a checkpoint; ``MalformedContainer`` unless they are number columns of these data, or none."""
+    width = _numbers(data.blocks).shape[1] if NUMBERS in data.blocks else 0
+    sound = type(columns) is list and all(type(column) is int and 0 <= column < width for column in columns)
+    if not sound or columns != sorted(set(columns)) or len(columns) == 1:
+        raise MalformedContainer("The pairs of columns in the checkpoint do not fit.")
+    return list(columns)
+
+
+def promising(data: TrainingData, gain: NDArray[np.float64], most: int) -> list[int]:
+    """The number columns that gain most, ascending; none where fewer than two take many values.
 
     Parameters
     ----------
@@ -116,19 +125,24 @@ def choose(data: TrainingData, gain: NDArray[np.float64], most: int) -> Pairs | 
         How many columns at most.
     """
     if NUMBERS not in data.blocks:
-        return None
+        return []
     numbers = _numbers(data.blocks)
     sample = numbers[data.train[:: max(1, len(data.train) // _SAMPLE)]]
     many = [j for j in range(sample.shape[1]) if _values(sample[:, j]) >= _DISTINCT and gain[j] > 0.0]
-    columns = np.array(sorted(sorted(many, key=lambda j: (-gain[j], j))[:most]), dtype=np.int64)
-    if len(columns) < 2:
-        return None
+    columns = sorted(sorted(many, key=lambda j: (-gain[j], j))[:most])
+    return columns if len(columns) > 1 else []
+
+
+def of_columns(data: TrainingData, columns: Sequence[int]) -> Pairs:
+    """The pairs of some number columns, on the scale of the training rows."""
+    numbers = _numbers(data.blocks)
     mean, inverse = np.zeros(len(columns)), np.zeros(len(columns))
-    for at, column in enumerate(columns.tolist()):
+    for at, column in enumerate(columns):
         one = np.ascontiguousarray(numbers[data.train, column], dtype=np.float64)[:, None]
-        compiled(_SUMS).moments(one, np.arange(len(one)), mean[at : at + 1], inverse[at : at + 1])
+        every = np.arange(len(one))
+        compiled(_SUMS).moments(one, every, np.ones(len(one)), mean[at : at + 1], inverse[at : at + 1])
         release(numbers)
-    return Pairs(columns, mean, inverse)
+    return Pairs(np.array(columns, dtype=np.int64), mean, inverse)
 
 
 def with_pairs(data: TrainingData, pairs: Pairs) -> TrainingData:

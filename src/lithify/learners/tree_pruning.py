@@ -69,7 +69,7 @@ def alphas(cut: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def between(alpha: NDArray[np.float64]) -> NDArray[np.float64]:
     """For each tree of a sequence an ``alpha`` inside of its range: the geometric mean; infinity for the last."""
-    return np.append(np.sqrt(alpha[:-1] * alpha[1:]), np.inf)
+    return np.append(np.sqrt(alpha[:-1]) * np.sqrt(alpha[1:]), np.inf)
 
 
 def ends(left: NDArray[np.int32], cut: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:

@@ -93,6 +93,7 @@ def audit(meta: Mapping[str, Any], what: str) -> None:
     _demand("" if meta["task"] in _REFERENCE and meta["task"] == meta["card"]["data"]["task"] else "task", what)
     several = len(labels) > 1 and labels == sorted(set(labels))
     _demand("" if (several if meta["task"] == "classification" else not labels) else "labels", what)
+    _demand("" if labels == meta["card"]["data"]["labels"] else "card.data.labels", what)
     _demand("" if meta["spam"] in ("", *labels) else "spam", what)
     _demand("" if meta["kind"] == meta["card"]["data"]["kind"] else "kind", what)
     _demand("" if canon.is_digest(meta["card"]["data"]["snapshot"]) else "card.data.snapshot", what)
@@ -141,7 +142,8 @@ def _conformal(state: dict[str, Any] | None, labels: int) -> str:
     if state is None:
         return ""
     wrong = misfit(state, conformal.form(state), "conformal")
-    return wrong or ("" if conformal.sound(state, labels) else "conformal")
+    # of no model it is known how unsure it is of a row, so no interval can be as wide as that
+    return wrong or ("" if conformal.sound(state, labels) and not state.get("scaled") else "conformal")
 
 
 def _reference(state: dict[str, Any], task: str, labels: int) -> str:

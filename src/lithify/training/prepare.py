@@ -14,6 +14,7 @@ from lithify.data import split
 from lithify.data.batches import TrainingData
 from lithify.data.snapshot import Snapshot
 from lithify.data.state import State
+from lithify.errors import TooFewRows
 from lithify.features.base import Features
 from lithify.features.blocks import assemble, contents
 from lithify.features.registry import chosen, features
@@ -62,8 +63,14 @@ def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Ses
     rows = np.flatnonzero(np.isin(table.side, (split.TRAIN, split.STOP)))
     report(Update("extracting", 0, len(rows), note="Turning rows into features."))
     fitted = eyes.fit(contents(snapshot, rows))
+    blocks = assemble(snapshot, rows, eyes, fitted, home.cache, report, session.check)
+    if not blocks:
+        raise TooFewRows(
+            "Nothing is left to learn from: texts without words that several rows share.",
+            expected="a word that at least 10 rows hold, or another field",
+        )
     data = TrainingData(
-        blocks=assemble(snapshot, rows, eyes, fitted, home.cache, report, session.check),
+        blocks=blocks,
         target=table.label[rows] if snapshot.labels else table.value[rows],
         weight=table.weight[rows],
         train=np.arange(len(rows)),

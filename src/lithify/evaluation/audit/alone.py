@@ -1,8 +1,9 @@
 """How well one field alone tells the target, on rows that were held out.
 
-The field is cut into bins, each bin predicts the mean of the target over the rows of the other folds, and what is so
-predicted of each row is measured: the area under the ROC curve for labels, the explained share of the variance of the
-ranks for values. Everything is a sum of whole numbers per bin and fold, so the figures are the same on every machine.
+The field is cut into bins, once finely and once coarsely (the better one counts). Each bin predicts the mean of the
+target over the rows of the other folds, and what is so predicted of each row is measured: the area under the ROC curve
+for labels, the explained share of the variance of the ranks for values. Everything is a sum of whole numbers per bin
+and fold, so the figures are the same on every machine.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from numpy.typing import NDArray
 
 FOLDS = 5
 BINS = 256
-ROWS_A_BIN = 20
+ROWS_A_BIN = (20, 200)
+"""Few rows find a narrow leak, many see a weak field without noise."""
 LEAST_ROWS = 10
 """Rows that a label must have, and that others must have, for it to be told apart."""
 LABELS = 20
 """Labels that are told apart, the most frequent."""
 
 
-def bins(values: NDArray[np.float64], ordered: bool) -> NDArray[np.int64]:
+def bins(values: NDArray[np.float64], ordered: bool, rows: int = ROWS_A_BIN[0]) -> NDArray[np.int64]:
     """The bin of each value: 0 where missing, one for each value where there are few or where values have no order.
 
     >>> bins(np.array([3.0, np.nan, 1.0, 3.0]), True).tolist()
@@ -30,7 +32,7 @@ def bins(values: NDArray[np.float64], ordered: bool) -> NDArray[np.int64]:
     known = ~np.isnan(values)
     found = np.zeros(len(values), dtype=np.int64)
     distinct, code = np.unique(values[known], return_inverse=True)
-    most = int(np.clip(known.sum() // ROWS_A_BIN, 2, BINS))
+    most = int(np.clip(known.sum() // rows, 2, BINS))
     if ordered and len(distinct) > most:
         ranked = np.sort(values[known])
         edges = np.unique(ranked[np.arange(1, most) * len(ranked) // most])
@@ -58,7 +60,11 @@ def area(values: NDArray[np.float64], ordered: bool, y: NDArray[np.integer], fol
     float or None
         From 0 to 1, 0.5 for a field that says nothing; None where fewer than two labels have ``LEAST_ROWS`` rows.
     """
-    cell, cells = _cells(values, ordered, fold)
+    return max((_area_of(bins(values, ordered, rows), y, fold) for rows in ROWS_A_BIN), key=lambda found: found or 0.0)
+
+
+def _area_of(bin_: NDArray[np.int64], y: NDArray[np.integer], fold: NDArray[np.int64]) -> float | None:
+    cell, cells = _cells(bin_, fold)
     classes = int(y.max(initial=0)) + 1
     counts = np.bincount(cell * classes + y, minlength=cells * classes).reshape(cells, classes)
     rows = counts.sum(axis=0)
@@ -74,7 +80,11 @@ def explained(values: NDArray[np.float64], ordered: bool, y: NDArray[np.float64]
     Ranks, because a few extreme values must not decide. Parameters as for :func:`area`.
     """
     rank = ranks(y)
-    cell, cells = _cells(values, ordered, fold)
+    return max(_explained_by(bins(values, ordered, rows), rank, fold) for rows in ROWS_A_BIN)
+
+
+def _explained_by(bin_: NDArray[np.int64], rank: NDArray[np.float64], fold: NDArray[np.int64]) -> float:
+    cell, cells = _cells(bin_, fold)
     total = np.bincount(cell, minlength=cells).astype(np.float64)
     held = np.bincount(cell, weights=rank, minlength=cells).astype(np.float64)
     others, rows = _rest(held), _rest(total)
@@ -110,10 +120,9 @@ def rank_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float((x * y).sum()) / math.sqrt(size) if size else 0.0
 
 
-def _cells(values: NDArray[np.float64], ordered: bool, fold: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
+def _cells(bin_: NDArray[np.int64], fold: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     """Bin and fold of each row as one number, and how many such there are."""
-    found = bins(values, ordered)
-    return found * FOLDS + fold, (int(found.max(initial=0)) + 1) * FOLDS
+    return bin_ * FOLDS + fold, (int(bin_.max(initial=0)) + 1) * FOLDS
 
 
 def _rest(cells: NDArray[np.float64]) -> NDArray[np.float64]:

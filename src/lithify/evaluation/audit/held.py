@@ -24,6 +24,11 @@ from lithify.training.settings import cores
 
 PARTS = 3
 _SCORED = 4096
+_ROUNDS, _FEWEST = 500, 60
+_LEAST = 8_000
+"""Rows whose work a tree takes in any case: its bins, leaf by leaf."""
+_CELLS = 4_000_000
+"""Cells, times labels, of which all rounds are made."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,9 @@ def held_out(snapshot: Snapshot, rows: NDArray[np.int64], report: Reporter) -> H
     name = recipes.DEFAULT_LEARNER[snapshot.kind]
     name = "linear" if name == "boosting" and find_spec("lightgbm") is None else name
     about = replace(recipes.subject(snapshot), rows=len(rows))
-    recipe = recipes.resolve(recipes.Recipe(learner=name, quality="fast"), about)
+    cells = max(len(rows), _LEAST) * max(1, len(about.fields)) * max(1, len(about.labels))
+    asked = {"members": 2, "pairs": 0, "patience": 25, "rounds": rounds(cells)} if name == "boosting" else {}
+    recipe = recipes.resolve(recipes.Recipe(learner=name, quality="fast", params=asked), about)
     learns = learner(name)
     data = _data(snapshot, rows, recipe, learns, report)
     made = learns(recipes.params_of(learns.Params, recipe["params"], name))
@@ -58,6 +65,15 @@ def held_out(snapshot: Snapshot, rows: NDArray[np.int64], report: Reporter) -> H
     if type(made).held_out is not Learner.held_out:
         raw = made.held_out(_trained(made, data, report, ""), data)
     return HeldOut(_in_parts(learns, made.params, data, report) if raw is None else raw, name)
+
+
+def rounds(cells: int) -> int:
+    """Rounds of boosting, fewer where each looks at many cells (times labels), so that an audit stays short.
+
+    >>> rounds(44_000 * 14 * 2), rounds(50_000 * 54 * 7)
+    (500, 105)
+    """
+    return min(_ROUNDS, max(_FEWEST, _ROUNDS * _CELLS // max(1, cells)))
 
 
 def _data(

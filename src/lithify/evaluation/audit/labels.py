@@ -16,7 +16,9 @@ from lithify.evaluation.audit.scene import Scene
 from lithify.progress import Reporter
 
 LEAST_ROWS = 100
-NOISY = 0.05
+SURE = 0.9
+NOISY = 0.02
+"""Share of rows that models, surely, contradict from which a person should look."""
 FAR, FAR_SHARE = 6.0, 0.01
 _ADVICE = (
     "Look at the rows listed first (lithify audit --show-content); correct the source, or take rows out with "
@@ -44,17 +46,24 @@ def _wrong_labels(scene: Scene, raw: NDArray[np.float64], measured: str) -> Iter
     if not len(found.suspects):
         return
     some = found.suspects[:MOST]
+    sure = int((p[found.suspects].max(axis=1) >= SURE).sum())
     items = [
         Item(key, _figures(names, y, p, row, int(found.predicted[row])))
         for key, row in zip(scene.keys(some), some.tolist(), strict=True)
     ]
     yield Finding(
         "label noise",
-        "warning" if found.share >= NOISY else "note",
+        "warning" if sure >= NOISY * len(y) else "note",
         "Rows whose label models that have not seen them confidently contradict, the most suspect first.",
         measured,
-        _ADVICE + "Rows that are hard to tell count as suspect too, so the share is an upper estimate.",
-        {"suspects": len(found.suspects), "estimated share of wrong labels": found.share},
+        _ADVICE
+        + "Rows that are only hard to tell count too: the share is right where labels are told well, and far too "
+        "high where they are not.",
+        {
+            "suspects": len(found.suspects),
+            f"of them by a probability of {SURE:g}": sure,
+            "estimated share of wrong labels": found.share,
+        },
         tuple(items),
         "rows",
         len(found.suspects),

@@ -74,9 +74,11 @@ def twins(
     if expected > CHANCE:
         return None
     coarse = [_codes(significant(values, DIGITS - 1) if number else values) for values, number in columns]
-    found = _met(fine, train, other)
-    share, wider = found.mean(), _met(coarse, train, other).mean()
-    return Twins(other[found], max(0.0, float(share - wider / _COARSER) / (1.0 - 1.0 / _COARSER)))
+    meets, wider = _meets(fine, train, other), _meets(coarse, train, other)
+    found = meets > 0
+    # copies are met on both scales, twins by chance mostly on the wider one
+    beyond = float(meets.mean() - wider.mean() / _COARSER) / (1.0 - 1.0 / _COARSER)
+    return Twins(other[found], min(float(found.mean()), max(0.0, beyond)))
 
 
 def _codes(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -84,10 +86,12 @@ def _codes(values: NDArray[np.float64]) -> NDArray[np.int64]:
     return codes
 
 
-def _met(codes: Sequence[NDArray[np.int64]], train: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the other rows meet a training row in every code, by a hash of 64 bits."""
+def _meets(codes: Sequence[NDArray[np.int64]], train: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many training rows each of the other rows meets in every code, by a hash of 64 bits."""
     row = np.zeros(len(codes[0]), dtype=np.uint64)
     for code in codes:
         row = (row ^ code.astype(np.uint64)) * _MIX
         row ^= row >> np.uint64(29)
-    return np.isin(row[other], row[train])
+    ranked = np.sort(row[train])
+    first, last = (np.searchsorted(ranked, row[other], side=side) for side in ("left", "right"))
+    return (last - first).astype(np.int64)

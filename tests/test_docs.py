@@ -1,4 +1,4 @@
-"""Every command and every example of the README and the tutorial is run, word for word and in order."""
+"""Every command and every example of the README, the tutorials and the page on estimators is run, in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/tutorial.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/tables.md")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -54,3 +54,11 @@ def test_python_examples_run(followed: tuple[str, Path]) -> None:
     for example in blocks(page, "python"):
         done = run([sys.executable, "-W", "error", "-c", example], folder)
         assert done.returncode == 0, f"{example}\n{done.stdout}\n{done.stderr}"
+
+
+def test_examples_with_estimators_run(tmp_path: Path) -> None:
+    examples = blocks("docs/sklearn.md", "python")  # one after the other, as a person would type them
+    assert len(examples) >= 3
+    done = run([sys.executable, "-W", "error", "-c", "\n".join(examples)], tmp_path)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert (tmp_path / "income.lith").exists()

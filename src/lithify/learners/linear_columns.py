@@ -107,6 +107,8 @@ def pose(data: TrainingData, C: float) -> ColumnsProblem:
     rows = data.train
     mean, inverse = np.zeros(numbers.shape[1]), np.zeros(numbers.shape[1])
     compiled(KERNELS).moments(numbers, rows, data.weight, mean, inverse)
+    usable = np.isfinite(mean) & np.isfinite(inverse)  # not where cells are so large that their sum is none
+    mean, inverse = np.where(usable, mean, 0.0), np.where(usable, inverse, 0.0)
     target, center, spread = data.target[rows], 0.0, 1.0
     if data.classes == 0:
         middle, over = np.zeros(1), np.zeros(1)

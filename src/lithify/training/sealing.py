@@ -16,7 +16,7 @@ from lithify.data.snapshot import Snapshot
 from lithify.metrics import measure, measure_values
 from lithify.model.card import card
 from lithify.model.draft import Draft
-from lithify.model.sealed import seal
+from lithify.model.sealed import open_sealed, seal
 from lithify.training.request import Request
 
 MIN_CALIBRATION = 50
@@ -62,7 +62,9 @@ def finish(
     facts = card(snapshot, wanted.recipe, wanted.engine, draft, figures, test, _calibration_note(evidence))
     raw = evidence.both[0]
     reference = profile_values(draft.values(raw)) if draft.task == "regression" else profile(draft.probabilities(raw))
-    return seal(draft, facts, reference)
+    data = seal(draft, facts, reference)
+    open_sealed(data)  # what could not be opened again must not count as finished
+    return data
 
 
 def _truth(snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[Any]:

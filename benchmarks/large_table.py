@@ -86,6 +86,7 @@ def _verbs(table: Table, asked: argparse.Namespace, folder: Path, file: Path, si
     home = ["--home", str(folder / "home"), "--quiet"]
     snapshot = ["snapshot", str(file), "--label", LABEL, "--name", "large", *home]
     train = ["train", "large", "--quality", asked.quality, "--out", str(folder / "large.lith"), *home]
+    train += [word for assignment in asked.set for word in ("--set", assignment)]
     failed = False
     for verb, arguments in (("snapshot", snapshot), ("train", train)):
         if asked.only in (None, verb):
@@ -158,6 +159,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--numbers", type=int, default=60)
     parser.add_argument("--categories", type=int, default=6)
     parser.add_argument("--quality", default="good")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="passed to lithify train")
     parser.add_argument("--limit", type=float, metavar="GIB", help="data that each process may have")
     parser.add_argument("--times", type=float, metavar="N", help="fail when training takes more than N × the table")
     parser.add_argument("--only", choices=("snapshot", "train"), help="measure one of the two alone")

@@ -23,11 +23,10 @@ from lithify.data.decoding import Cells, decode, decode_row
 from lithify.data.encoding import Layout
 from lithify.data.schema import Field
 from lithify.data.state import State
-from lithify.features import lists, scales
+from lithify.features import lists
 from lithify.features.base import Column, Features, Span
-from lithify.features.known import Known, part_names, spread, words_of
+from lithify.features.known import Known, part_names, words_of
 from lithify.features.lists import Counts, demand
-from lithify.features.scales import Scales
 
 BLOCK_ROWS = 8192
 """Rows that fitting takes in at a time, however they come."""
@@ -93,23 +92,18 @@ class Table(Features):
         self._last: tuple[State, Known] | None = None
         self._times = [j for j, field in enumerate(self._at.numbers) if field.kind == "time" and params.time_parts]
 
-    @property
-    def width(self) -> int:
-        """Columns of the block of numbers."""
-        return len(self._at.numbers) + len(part_names("")) * len(self._times)
-
     def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
-        """Counts of values and words and the spread of numbers, by one pass in the order of the rows."""
-        spreads = Scales(self.width)
+        """Counts of values and words, by one pass in the order of the rows."""
+        rows = 0
         counts = [Counts() for _ in self._at.strings]
         filled = [0] * len(counts)
         for contents in _blocks_of(batches):
             cells = decode(self._fields, contents)
-            spreads.add(spread(cells.numbers, self._times))
+            rows += len(contents)
             for j, field in enumerate(self._at.strings):
                 counts[j].add(self._counted(cells, j, field.kind == "text"))
                 filled[j] += int((~cells.strings.missing[:, j]).sum())
-        return self._state(spreads, counts, filled)
+        return self._state(rows, counts, filled)
 
     def _counted(self, cells: Cells, column: int, text: bool) -> Iterable[tuple[bytes, int]]:
         if text:
@@ -120,17 +114,17 @@ class Table(Features):
         pairs = pc.value_counts(cells.strings.arrow(column).drop_null())
         return zip(pairs.field("values").to_pylist(), pairs.field("counts").to_pylist(), strict=True)
 
-    def _state(self, spreads: Scales, counts: list[Counts], filled: list[int]) -> State:
+    def _state(self, rows: int, counts: list[Counts], filled: list[int]) -> State:
         p = self.params
         categories, words = [], []
-        for field, one, rows in zip(self._at.strings, counts, filled, strict=True):
+        for field, one, held in zip(self._at.strings, counts, filled, strict=True):
             if field.kind == "text":  # a word in nearly every text tells nothing
-                words.append(one.chosen(p.min_category_rows, p.words, 0.9 * rows))
+                words.append(one.chosen(p.min_category_rows, p.words, 0.9 * held))
             else:
                 categories.append(one.chosen(p.min_category_rows, p.max_categories))
-        arrays = spreads.arrays() | lists.pack("categories", categories) | lists.pack("words", words)
+        arrays = lists.pack("categories", categories) | lists.pack("words", words)
         inexact = [field.name for field, one in zip(self._at.strings, counts, strict=True) if not one.exact]
-        return State(arrays, {"rows": spreads.rows, "inexact": inexact})
+        return State(arrays, {"rows": rows, "inexact": inexact})
 
     def transform(self, state: State, contents: Sequence[bytes]) -> Blocks:
         """Blocks ``numbers`` (float64), ``categories`` (codes) and ``words`` (float32), those that have a column.
@@ -198,18 +192,15 @@ class Table(Features):
                 codes += 1
 
     def audit(self, state: State) -> None:
-        """The lists sorted and of the right number, the spread of every column finite, nothing else."""
+        """The lists sorted and of the right number, nothing else."""
         p, facts = self.params, state.facts
         demand(facts.keys() == {"rows", "inexact"}, "facts")
         demand(type(facts["rows"]) is int and facts["rows"] >= 0, "rows")
         names, inexact = [field.name for field in self._at.strings], facts["inexact"]
         demand(type(inexact) is list and all(name in names for name in inexact), "inexact")
         texts = sum(field.kind == "text" for field in self._at.strings)
-        held = (
-            lists.audit("categories", state, len(names) - texts, p.max_categories, p.min_category_rows)
-            | lists.audit("words", state, texts, p.words, p.min_category_rows)
-            | scales.audit(state, self.width, facts["rows"])
-        )
+        held = lists.audit("categories", state, len(names) - texts, p.max_categories, p.min_category_rows)
+        held |= lists.audit("words", state, texts, p.words, p.min_category_rows)
         demand(state.arrays.keys() == held, "arrays")
 
     def _known(self, state: State) -> Known:

@@ -92,7 +92,7 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
 
     Raises ``RecipeError`` for members that there cannot be.
     """
-    members = params.members or named(rows, classes)
+    members = params.members or named(rows, bool(params.search))
     candidates = params.candidates or tuple(_drawn(number) for number in range(params.search))
     settled = replace(
         params,
@@ -110,10 +110,10 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
     return settled
 
 
-def named(rows: int, classes: int) -> tuple[dict[str, Any], ...]:
-    """The members of an ensemble for data of that size where none are named."""
+def named(rows: int, rich: bool) -> tuple[dict[str, Any], ...]:
+    """The members of an ensemble for data of that size where none are named; all kinds where time is no matter."""
     trees: dict[str, Any] = {"learner": "boosting"}
-    if rows >= _FEW:
+    if rows >= _FEW and not rich:
         return (trees,)
     tiny = rows < _TINY
     extra = {
@@ -125,7 +125,7 @@ def named(rows: int, classes: int) -> tuple[dict[str, Any], ...]:
         "leaves": 16 if tiny else 48,
     }
     strict = {**trees, "pairs": 0, "column_share": 0.9, "l2": 10.0, "leaves": 6 if tiny else 24}
-    return (trees, extra, strict, {"learner": "linear"}) if tiny else (trees, extra, strict)
+    return (trees, extra, strict, {"learner": "linear"}) if tiny or rich else (trees, extra, strict)
 
 
 def within(params: EnsembleParams, seconds: float, per_step: float) -> EnsembleParams:

@@ -116,14 +116,8 @@ def named(rows: int, rich: bool) -> tuple[dict[str, Any], ...]:
     if rows >= _FEW and not rich:
         return (trees,)
     tiny = rows < _TINY
-    extra = {
-        **trees,
-        "extra": True,
-        "pairs": 0,
-        "column_share": 0.8,
-        "learning_rate": 0.05,
-        "leaves": 16 if tiny else 48,
-    }
+    extra = {**trees, "extra": True, "pairs": 0, "column_share": 0.8, "leaves": 16 if tiny else 48}
+    extra |= {} if rich else {"learning_rate": 0.05}
     strict = {**trees, "pairs": 0, "column_share": 0.9, "l2": 10.0, "leaves": 6 if tiny else 24}
     return (trees, extra, strict, {"learner": "linear"}) if tiny or rich else (trees, extra, strict)
 

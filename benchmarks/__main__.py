@@ -12,6 +12,7 @@ NAMES = {
     "mail_accuracy": "how well spam is told from ham, beside peers, on several splits",
     "mail_speed": "how fast: archive to model, scoring, command line, checkpoints",
 }
+ALONE = {"forest_scoring": "how fast a forest scores rows, by our kernels and by LightGBM"}
 LONG = {"tables": "how well and how fast tables are learned, beside peers; hours, so it must be named"}
 
 
@@ -20,16 +21,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     names = given.names or list(NAMES)
-    if unknown := sorted({*names} - {*NAMES, *LONG}):
-        parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join((*NAMES, *LONG))}")
+    known = {**NAMES, **ALONE, **LONG}
+    if unknown := sorted({*names} - known.keys()):
+        parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(known)}")
     for number, name in enumerate(names):
-        options = _mail(given) if name in NAMES else _tables(parser, given)
+        options = _options(parser, given, name)
         if options is None:
             return 66
         made = import_module(f"benchmarks.{name}").run(options)
         sys.stdout.write(f"{'' if number == 0 else chr(10)}{made}\n")
         sys.stdout.flush()
     return 0
+
+
+def _options(parser: argparse.ArgumentParser, given: argparse.Namespace, name: str) -> object:
+    if name in NAMES:
+        return _mail(given)
+    return _tables(parser, given) if name in LONG else given
 
 
 def _mail(given: argparse.Namespace) -> Options | None:
@@ -53,7 +61,7 @@ def _tables(parser: argparse.ArgumentParser, given: argparse.Namespace) -> objec
 def _parser() -> argparse.ArgumentParser:
     from benchmarks import tables_options
 
-    listed = "\n".join(f"  {name:14} {what}" for name, what in (NAMES | LONG).items())
+    listed = "\n".join(f"  {name:14} {what}" for name, what in (NAMES | ALONE | LONG).items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Runs benchmarks, ours and peers on the same rows.\n\n{listed}",

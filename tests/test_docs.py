@@ -1,7 +1,11 @@
-"""Every command and every example of the README, the tutorials and the page on estimators is run, in order."""
+"""Every command and every example of the README, the tutorials and the page on estimators is run, in order.
+
+What pages list is compared with what is there.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -9,6 +13,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from lithify import parsing
+from lithify.learners.registry import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/tutorial.md", "docs/tables.md")
@@ -62,3 +69,21 @@ def test_examples_with_estimators_run(tmp_path: Path) -> None:
     done = run([sys.executable, "-W", "error", "-c", "\n".join(examples)], tmp_path)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert (tmp_path / "income.lith").exists()
+
+
+def test_parameters_of_learners_are_listed_as_they_are() -> None:
+    spec = importlib.util.spec_from_file_location("learners_page", ROOT / "tools" / "learners_page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert [name for name in (*BUILT_IN, "features") if f"<!-- parameters: {name} -->" not in text] == []
+    assert page.filled(text) == text, "run python tools/learners_page.py"
+    assert page.filled(text.replace("`0.8`", "`0.7`")) == text
+
+
+def test_recipes_on_pages_are_recipes(tmp_path: Path) -> None:
+    (example,) = blocks("docs/learners.md", "toml")
+    (tmp_path / "recipe.toml").write_text(example)
+    assert parsing.make_recipe(tmp_path / "recipe.toml").params["members"][1] == {"learner": "linear"}

@@ -3,8 +3,9 @@
 Split conformal prediction (Vovk, Gammerman, Shafer 2005, doi:10.1007/b106715): thresholds are order statistics of
 scores of calibration rows that the model has not learned from. Of rows exchangeable with those at least the stated
 share is covered, on average over samples, with no other assumption. Sets hold that share of each label by itself
-(Sadinle, Lei, Wasserman 2019, doi:10.1080/01621459.2017.1395341); intervals hold it over all rows (Lei et al. 2018,
-doi:10.1080/01621459.2017.1307116).
+(Sadinle, Lei, Wasserman 2019, doi:10.1080/01621459.2017.1395341); intervals (Lei et al. 2018,
+doi:10.1080/01621459.2017.1307116) hold it of each bin of rows by what is predicted of them, where there are rows enough
+for several (Mondrian conformal regression: Boström, Johansson 2020, PMLR 128:114-133).
 
 With too few rows for the stated coverage nothing is claimed: every set holds the label, every interval is infinite,
 ``held`` is false and :func:`sentences` says so.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,21 +23,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from lithify.errors import UsageError
 
-REVISION = 1
+REVISION = 2
 """Changes whenever equal scores could get other sets or intervals."""
 
-_LEAST_SPREAD = 0.125
-"""Of the median spread: what is added to each, so that rows with next to none do not decide the width of all."""
+LEAST_ROWS = 100
+"""Calibration rows of a bin at least; more where the coverage cannot be shown with so few."""
+MOST_BINS = 10
 _NUMBER = (int, float)
 _SETS = {"kind": str, "coverage": _NUMBER, "thresholds": [_NUMBER], "rows": [int], "held": [bool]}
 _INTERVALS = {
     "kind": str,
     "coverage": _NUMBER,
-    "margin": (int, float, type(None)),
-    "rows": int,
-    "held": bool,
-    "scaled": bool,
-    "floor": _NUMBER,
+    "edges": [_NUMBER],
+    "margins": [(int, float, type(None))],
+    "rows": [int],
 }
 
 
@@ -72,6 +73,7 @@ def fit_sets(probabilities: ArrayLike, y: ArrayLike, coverage: float = 0.9) -> d
     p, labels = np.asarray(probabilities, dtype=np.float64), np.asarray(y, dtype=np.int64)
     if p.ndim != 2 or labels.shape != p.shape[:1] or not np.isfinite(p).all():
         raise UsageError("Sets need finite probabilities (n, C) and labels (n,).", found=f"{p.shape}, {labels.shape}")
+    coverage = _checked(coverage)
     of = [np.sort(p[labels == code, code])[::-1] for code in range(p.shape[1])]
     needed = [_rank(len(own), coverage) for own in of]
     held = [rank <= len(own) for rank, own in zip(needed, of, strict=True)]
@@ -97,72 +99,61 @@ def apply_sets(state: Mapping[str, Any], probabilities: ArrayLike) -> NDArray[np
     return filled
 
 
-def fit_intervals(
-    predicted: ArrayLike, y: ArrayLike, coverage: float = 0.9, spread: ArrayLike | None = None
-) -> dict[str, Any]:
-    """Fits the half-width of intervals around predicted values.
+def fit_intervals(predicted: ArrayLike, y: ArrayLike, coverage: float = 0.9) -> dict[str, Any]:
+    """Fits the half-widths of intervals around predicted values: one for each bin of predicted values.
 
-    Without a spread all intervals are equally wide. With one they are as wide as ``margin * (spread + floor)``:
-    normalised conformal prediction (Papadopoulos, Gammerman, Vovk 2008; Lei et al. 2018, section 5.2). The floor, an
-    eighth of the median spread of the calibration rows, is found without looking at values.
+    The bins hold about equally many calibration rows, :data:`LEAST_ROWS` at least, and there are :data:`MOST_BINS` at
+    most; rows of equal predictions stay together. Their edges are found without looking at values, and are numbers with
+    as few digits as tell the rows on both sides apart: no edge is the prediction of a row. The half-width of a bin of n
+    rows is the ``ceil((n + 1) * coverage)``-th smallest of their errors.
 
     Parameters
     ----------
     predicted, y : (n,) arrays of float64
     coverage : float
-        Share of rows whose interval must hold the value, more than 0 and less than 1.
-    spread : (n,) array of float64, optional
-        How unsure each prediction is, not negative, such as the disagreement of the members of a bag. Where no row has
-        any, it is left aside.
+        Share of the rows of each bin whose interval must hold the value, more than 0 and less than 1.
 
     Returns
     -------
     dict
-        ``kind`` "intervals", ``coverage``, ``margin`` (None: infinite), ``rows``, ``held``, whether the rows were
-        enough, ``scaled``, ``floor``.
+        ``kind`` "intervals", ``coverage``, ``edges`` between the bins, ascending; by bin ``margins`` (None: infinite,
+        of the only bin there is when the rows are too few) and ``rows``.
 
     Examples
     --------
     >>> state = fit_intervals([0.0, 0.0, 0.0, 0.0], [0.1, -0.2, 0.3, -0.4], 0.6)
-    >>> state["margin"], apply_intervals(state, [5.0]).round(9).tolist()
-    (0.3, [[4.7, 5.3]])
+    >>> state["margins"], apply_intervals(state, [5.0]).round(9).tolist()
+    ([0.3], [[4.7, 5.3]])
+    >>> predicted = np.arange(200.0)
+    >>> state = fit_intervals(predicted, 1.5 * predicted)
+    >>> state["edges"], state["margins"], apply_intervals(state, [50.0, 150.0]).tolist()
+    ([99.5], [45.0, 95.0], [[5.0, 95.0], [55.0, 245.0]])
     """
     middle, truth = np.asarray(predicted, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if middle.ndim != 1 or middle.shape != truth.shape or not (np.isfinite(middle).all() and np.isfinite(truth).all()):
         raise UsageError("Intervals need finite values and predictions (n,).", found=f"{truth.shape}, {middle.shape}")
-    missed = np.abs(truth - middle)
-    scaled, floor = False, 0.0
-    if spread is not None:
-        unsure = _spread(spread, len(middle))
-        floor = _LEAST_SPREAD * float(np.sort(unsure)[len(unsure) // 2]) if len(unsure) else 0.0
-        scaled = floor > 0.0
-        missed = missed / (unsure + floor) if scaled else missed
-    rank = _rank(len(missed), coverage)
-    held = rank <= len(missed)
+    coverage = _checked(coverage)
+    edges = _edges(np.sort(middle), max(LEAST_ROWS, _fewest(coverage)))
+    at, missed = np.searchsorted(edges, middle, side="right"), np.abs(truth - middle)
+    of = [np.sort(missed[at == code]) for code in range(len(edges) + 1)]
+    ranks = [_rank(len(own), coverage) for own in of]
     return {
         "kind": "intervals",
         "coverage": coverage,
-        "margin": float(np.sort(missed)[rank - 1]) if held else None,
-        "rows": len(missed),
-        "held": held,
-        "scaled": scaled,
-        "floor": floor if scaled else 0.0,
+        "edges": edges,
+        "margins": [float(own[k - 1]) if k <= len(own) else None for own, k in zip(of, ranks, strict=True)],
+        "rows": [len(own) for own in of],
     }
 
 
-def apply_intervals(
-    state: Mapping[str, Any], predicted: ArrayLike, spread: ArrayLike | None = None
-) -> NDArray[np.float64]:
+def apply_intervals(state: Mapping[str, Any], predicted: ArrayLike) -> NDArray[np.float64]:
     """Lower and upper end of the interval of each row: (n, 2), infinite where the calibration rows were too few.
 
-    ``spread`` is needed, and looked at, only where ``state["scaled"]``; ``UsageError`` when it is missing then.
+    A prediction that is an edge belongs to the bin above.
     """
     middle = np.asarray(predicted, dtype=np.float64)
-    half = np.full(len(middle), math.inf if state["margin"] is None else float(state["margin"]))
-    if state["scaled"] and state["margin"] is not None:
-        if spread is None:
-            raise UsageError("These intervals are as wide as each row's spread, which is missing.")
-        half = half * (_spread(spread, len(middle)) + float(state["floor"]))
+    margins = np.array([math.inf if margin is None else margin for margin in state["margins"]], dtype=np.float64)
+    half = margins[np.searchsorted(np.array(state["edges"], dtype=np.float64), middle, side="right")]
     return np.stack([middle - half, middle + half], axis=1)
 
 
@@ -191,11 +182,17 @@ def sound(state: Mapping[str, Any], labels: int) -> bool:
             and all(0.0 <= threshold <= 1.0 for threshold in state["thresholds"])
             and enough == state["held"]
         )
-    margin, floor, scaled = state["margin"], state["floor"], state["scaled"]
+    edges, margins, rows = state["edges"], state["margins"], state["rows"]
+    ordered = [-math.inf, *edges, math.inf]
     return bool(
-        (margin is not None) == state["held"] == (_rank(max(state["rows"], 0), state["coverage"]) <= state["rows"])
-        and (margin is None or 0.0 <= margin < math.inf)
-        and (0.0 < floor < math.inf if scaled else floor == 0.0)
+        len(margins) == len(rows) == len(edges) + 1
+        and (len(rows) == 1 or None not in margins)
+        and all(low < high for low, high in pairwise(ordered))
+        and all(margin is None or 0.0 <= margin < math.inf for margin in margins)
+        and all(
+            own >= 0 and (margin is not None) == (_rank(own, state["coverage"]) <= own)
+            for margin, own in zip(margins, rows, strict=True)
+        )
     )
 
 
@@ -206,16 +203,13 @@ def sentences(state: Mapping[str, Any], labels: Sequence[str] = ()) -> list[str]
     ['1 calibration rows are too few for intervals of 90 % coverage: they are infinite. It would take 9.']
     """
     claimed, needed = f"{100.0 * state['coverage']:g} %", _fewest(state["coverage"])
+    rows = sum(state["rows"])
     if state["kind"] == "intervals":
-        if not state["held"]:
-            return [
-                f"{state['rows']:,} calibration rows are too few for intervals of {claimed} coverage: they are "
-                f"infinite. It would take {needed:,}."
-            ]
-        width = "are as wide as the members disagree" if state["scaled"] else "are all equally wide"
-        return [f"Intervals hold the value of {claimed} of rows, by {state['rows']:,} calibration rows; they {width}."]
+        return [_of_intervals(claimed, rows, needed, state["margins"])]
     short = [name for name, held in zip(labels, state["held"], strict=True) if not held]
-    lines = [f"Sets hold the true label of {claimed} of the rows of each label, by {sum(state['rows']):,} rows."]
+    lines = [f"Sets hold the true label of {claimed} of the rows of each label, by {rows:,} rows."]
+    if len(set(state["thresholds"])) > 1:
+        lines.append("A set can leave out the most probable label: each label is held to a probability of its own.")
     if short:
         lines.append(
             f"Too few calibration rows for that of {', '.join(short)}: every set holds it. It would take {needed:,} "
@@ -224,10 +218,29 @@ def sentences(state: Mapping[str, Any], labels: Sequence[str] = ()) -> list[str]
     return lines
 
 
-def _rank(rows: int, coverage: float) -> int:
-    """Which order statistic of so many scores covers the stated share of one more."""
+def _of_intervals(claimed: str, rows: int, needed: int, margins: Sequence[float | None]) -> str:
+    if None in margins:
+        return (
+            f"{rows:,} calibration rows are too few for intervals of {claimed} coverage: they are infinite. It would "
+            f"take {needed:,}."
+        )
+    stated = f"Intervals hold the value of {claimed} of rows"
+    if len(margins) == 1:
+        return f"{stated}, by {rows:,} calibration rows; they are all equally wide."
+    return (
+        f"{stated} at each level of the prediction, by {rows:,} calibration rows in {len(margins)} bins, each of which "
+        "has a width of its own."
+    )
+
+
+def _checked(coverage: float) -> float:
     if not 0.0 < coverage < 1.0:
         raise UsageError("Coverage must lie between 0 and 1.", expected="such as 0.9", found=f"{coverage}")
+    return coverage
+
+
+def _rank(rows: int, coverage: float) -> int:
+    """Which order statistic of so many scores covers the stated share of one more."""
     return max(1, math.ceil((rows + 1) * coverage - 1e-9))
 
 
@@ -236,8 +249,22 @@ def _fewest(coverage: float) -> int:
     return math.ceil(coverage / (1.0 - coverage) - 1e-9)
 
 
-def _spread(spread: ArrayLike, rows: int) -> NDArray[np.float64]:
-    given = np.asarray(spread, dtype=np.float64)
-    if given.shape != (rows,) or not np.isfinite(given).all() or (given < 0.0).any():
-        raise UsageError("A spread is one finite number for each row, not negative.", found=f"{given.shape}")
-    return given
+def _edges(ordered: NDArray[np.float64], least: int) -> list[float]:
+    """Borders between bins of at least ``least`` of these ascending values each, as near to equal bins as can be."""
+    n, below = len(ordered), 0
+    bins = min(MOST_BINS, n // least)
+    between = ordered[:-1] / 2 + ordered[1:] / 2
+    gaps = np.flatnonzero((ordered[:-1] < between) & (between < ordered[1:])) + 1
+    edges = []
+    for part in range(1, bins):
+        fitting = gaps[(gaps >= below + least) & (gaps <= n - least)]
+        if len(fitting):
+            below = int(fitting[np.abs(fitting - n * part // bins).argmin()])
+            edges.append(_short(between[below - 1], ordered[below - 1], ordered[below]))
+    return edges
+
+
+def _short(value: float, low: float, high: float) -> float:
+    """The value with as few digits as keep it between the two."""
+    rounded = (float(f"{value:.{digits}g}") for digits in range(1, 17))
+    return next((short for short in rounded if low < short < high), float(value))

@@ -1,4 +1,4 @@
-"""Coverage holds in finite samples, per label; too few rows claim nothing; states are plain and closed."""
+"""Coverage holds in finite samples, per label and per level of the prediction; too few rows claim nothing."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def labelled(n, seed, classes=3):
 
 
 def valued(n, seed):
+    """Predictions, and values that scatter the more the higher they are."""
     g = np.random.default_rng(seed)
-    spread = g.gamma(2.0, 1.0, n)
-    predicted = g.normal(size=n)
-    return predicted, predicted + spread * g.normal(size=n), spread
+    predicted = 10.0 * g.random(n) ** 2
+    return predicted, predicted + (0.2 + predicted) * g.normal(size=n)
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9])
@@ -42,29 +42,71 @@ def test_sets_cover_each_label_as_stated_on_average_over_samples(coverage):
     assert (found / 80 < coverage + 0.06).all(), found / 80
 
 
-@pytest.mark.parametrize("scaled", [False, True])
-def test_intervals_cover_as_stated_on_average_over_samples(scaled):
-    p, y, s = valued(20_000, 99)
-    found = []
-    for seed in range(200):
-        fp, fy, fs = valued(19, seed)
-        ends = apply_intervals(fit_intervals(fp, fy, 0.8, fs if scaled else None), p, s)
-        found.append(((ends[:, 0] <= y) & (y <= ends[:, 1])).mean())
+def held(state, predicted, y):
+    ends = apply_intervals(state, predicted)
+    return (ends[:, 0] <= y) & (y <= ends[:, 1])
+
+
+def test_intervals_cover_as_stated_on_average_over_samples():
+    p, y = valued(20_000, 99)
+    found = [held(fit_intervals(*valued(19, seed), 0.8), p, y).mean() for seed in range(200)]
     assert np.mean(found) == pytest.approx(0.8, abs=0.02)  # without the correction it is 0.76
 
 
-def test_spread_makes_intervals_narrower_where_rows_are_sure():
-    predicted, y, spread = valued(5000, 0)
-    plain, wide = fit_intervals(predicted, y), fit_intervals(predicted, y, spread=spread)
-    assert wide["scaled"]
-    assert not plain["scaled"]
-    ends = apply_intervals(wide, predicted, spread)
-    width = ends[:, 1] - ends[:, 0]
-    assert np.corrcoef(width, spread)[0, 1] > 0.99
-    covered = (ends[:, 0] <= y) & (y <= ends[:, 1])
-    flat = np.abs(y - predicted) <= plain["margin"]
-    unsure = spread > np.quantile(spread, 0.9)
-    assert covered[unsure].mean() > 0.85 > flat[unsure].mean()
+def test_intervals_cover_rows_of_every_level_of_the_prediction():
+    p, y = valued(50_000, 99)
+    level = np.searchsorted(np.quantile(p, np.linspace(0, 1, 11)[1:-1]), p)
+    flat = np.zeros(10)
+    found = np.zeros(10)
+    for seed in range(40):
+        fp, fy = valued(1100, seed)
+        state = fit_intervals(fp, fy, 0.9)
+        assert len(state["margins"]) == 10
+        found += [held(state, p, y)[level == code].mean() for code in range(10)]
+        margin = fit_intervals(np.zeros(1100), fy - fp, 0.9)["margins"]
+        flat += [(np.abs(y - p) <= margin[0])[level == code].mean() for code in range(10)]
+    assert found / 40 == pytest.approx(np.full(10, 0.9), abs=0.02)
+    assert (flat / 40)[0] > 0.98
+    assert (flat / 40)[-1] < 0.7
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 1500), st.sampled_from([0.5, 0.9, 0.995]), st.integers(0, 3), st.sampled_from([3, 40, 10**6]))
+def test_bins_are_large_enough_and_no_edge_is_the_prediction_of_a_row(n, coverage, seed, different):
+    g = np.random.default_rng(seed)
+    p = g.integers(-different, different, n) / 7.0
+    state = fit_intervals(p, p + g.normal(size=n), coverage)
+    least = max(100, round(coverage / (1.0 - coverage)))
+    at = np.searchsorted(state["edges"], p, side="right")
+    assert state["rows"] == np.bincount(at, minlength=len(state["rows"])).tolist()
+    assert len(state["rows"]) == 1 or min(state["rows"]) >= least
+    assert len(state["rows"]) <= 10
+    assert different < 10**6 or len(state["rows"]) == max(1, min(10, n // least))
+    assert not np.isin(state["edges"], p).any()
+    assert all(len(f"{edge:.15g}") < 9 for edge in state["edges"])
+    assert canon.loads(canon.dumps(state)) == state
+    assert sound(state, 0)
+    covered = held(state, p, p)
+    assert covered.all()
+    assert len(sentences(state)) == 1
+
+
+def test_a_prediction_that_is_an_edge_belongs_to_the_bin_above():
+    state = {"kind": "intervals", "coverage": 0.9, "edges": [0, 2], "margins": [1.0, 2.0, 3.0], "rows": [9, 9, 9]}
+    assert sound(state, 0)
+    half = np.diff(apply_intervals(state, [-1e300, -0.1, 0.0, 1.9, 2.0, 1e300]), axis=1)[:, 0] / 2
+    assert half[1:5] == pytest.approx([1.0, 2.0, 2.0, 3.0])
+    assert "3 bins" in sentences(state)[0]
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1.0, 1e307])
+def test_neighbours_are_told_apart_at_any_scale(scale):
+    p = np.repeat([1.0, 2.0, 3.0], 120) * scale
+    state = fit_intervals(p, np.zeros(360))
+    assert state["rows"] == ([120, 120, 120] if scale > 5e-324 else [360])  # nothing lies between the smallest numbers
+    assert sound(state, 0)
+    near = np.repeat([1.0, np.nextafter(1.0, 2.0)], 200)
+    assert fit_intervals(near, near)["edges"] == []
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,7 +125,8 @@ def test_no_set_is_empty_and_held_says_whether_rows_were_enough(n, classes, cove
             assert sets[:, code].all()
     assert canon.loads(canon.dumps(state)) == state
     assert sound(state, classes)
-    assert len(sentences(state, [str(code) for code in range(classes)])) == (1 if all(state["held"]) else 2)
+    said = sentences(state, [str(code) for code in range(classes)])
+    assert any("Too few" in each for each in said) == (not all(state["held"]))
 
 
 def test_calibration_rows_themselves_are_covered():
@@ -103,25 +146,19 @@ def test_an_otherwise_empty_set_holds_the_most_probable_label():
 
 def test_too_few_rows_give_infinite_intervals():
     state = fit_intervals([0.0] * 8, [1.0] * 8, 0.9)
-    assert (state["held"], state["margin"]) == (False, None)
+    assert (state["rows"], state["margins"]) == ([8], [None])
     assert apply_intervals(state, [3.0]).tolist() == [[-math.inf, math.inf]]
     assert "too few" in sentences(state)[0]
-    assert fit_intervals([0.0] * 9, [1.0] * 9, 0.9)["held"]
-    assert not fit_intervals([], [], 0.9, [])["held"]
+    assert fit_intervals([0.0] * 9, [1.0] * 9, 0.9)["margins"] == [1.0]
+    assert "equally wide" in sentences(fit_intervals([0.0] * 9, [1.0] * 9, 0.9))[0]
+    assert fit_intervals([], [], 0.9)["margins"] == [None]
 
 
-def test_no_spread_at_all_is_left_aside():
-    state = fit_intervals([0.0] * 20, [1.0] * 20, 0.9, [0.0] * 20)
-    assert not state["scaled"]
-    assert apply_intervals(state, [0.0]).tolist() == [[-1.0, 1.0]]
-
-
-def test_a_missing_spread_is_said():
-    state = fit_intervals(*valued(40, 0)[:2], 0.9, valued(40, 0)[2])
-    with pytest.raises(UsageError, match="spread"):
-        apply_intervals(state, [0.0])
-    with pytest.raises(UsageError, match="spread"):
-        apply_intervals(state, [0.0], [-1.0])
+def test_a_set_can_leave_out_the_most_probable_label_and_it_is_said():
+    state = {"kind": "sets", "coverage": 0.5, "thresholds": [0.8, 0.3], "rows": [9, 9], "held": [True, True]}
+    assert apply_sets(state, [[0.6, 0.4]]).tolist() == [[False, True]]
+    assert "leave out the most probable" in sentences(state, ["a", "b"])[1]
+    assert len(sentences(state | {"thresholds": [0.3, 0.3]}, ["a", "b"])) == 1
 
 
 @pytest.mark.parametrize("coverage", [0.0, 1.0, -1.0, math.nan])
@@ -142,7 +179,7 @@ def test_bad_shapes_are_refused():
 
 
 def test_forms_are_closed_and_forged_states_are_not_sound():
-    sets, intervals = fit_sets(*labelled(90, 0)), fit_intervals(*valued(40, 0)[:2])
+    sets, intervals = fit_sets(*labelled(90, 0)), fit_intervals(*valued(240, 0))
     for state, labels in ((sets, 3), (intervals, 0)):
         assert form(state).keys() == state.keys()
         assert sound(state, labels)
@@ -152,8 +189,20 @@ def test_forms_are_closed_and_forged_states_are_not_sound():
     assert not sound(sets | {"thresholds": [0.1, 0.2, math.nan]}, 3)
     assert not sound(sets | {"rows": [1, 1, -1]}, 3)
     assert not sound(sets | {"held": [False, False, False]}, 3)
-    assert not sound(intervals | {"margin": math.inf}, 0)
-    assert not sound(intervals | {"margin": None}, 0)
-    assert not sound(intervals | {"margin": -1.0}, 0)
-    assert not sound(intervals | {"scaled": True}, 0)
-    assert not sound(intervals | {"rows": -5}, 0)
+    assert len(intervals["margins"]) == 2
+    for forged in (
+        {"margins": [1.0, math.inf]},
+        {"margins": [1.0, None]},
+        {"margins": [1.0, -1.0]},
+        {"margins": [1.0]},
+        {"margins": [None, None], "rows": [1, 1]},
+        {"edges": [], "margins": [None], "rows": [-5]},
+        {"rows": [120, -5]},
+        {"rows": [120]},
+        {"edges": []},
+        {"edges": [0.0, 0.0], "margins": [1.0] * 3, "rows": [120] * 3},
+        {"edges": [math.nan]},
+        {"edges": [math.inf]},
+        {"edges": [-math.inf]},
+    ):
+        assert not sound(intervals | forged, 0), forged

@@ -92,6 +92,13 @@ def test_rows_with_equal_inputs_are_rows_of_their_own(home):
     snap.verify()
 
 
+def test_it_says_that_equal_rows_are_looked_for(home):
+    said: list[str] = []
+    snapshot(Table(some(60)), home, report=lambda update: said.append(update.note))
+    assert "Looking for equal rows." in said
+    assert not any("near-duplicates" in each for each in said)
+
+
 @pytest.mark.parametrize("rule", ["hash", "time"])
 def test_copies_never_straddle(home, rule):
     draw = rng.below(rng.key(1, "copies"), 0, 400, 50).tolist()

@@ -11,10 +11,13 @@ from lithify import canon, metrics
 from lithify.errors import DataError
 from lithify.evaluation import drawing, plots
 from lithify.evaluation.evaluate import evaluate
+from lithify.evaluation.fields import with_cell
 from lithify.evaluation.report import render
 from lithify.evaluation.summary import headlines, measured_on, summary
+from lithify.features.base import Column
+from lithify.learners.forest import Forest
 
-from .tables import make_table
+from .tables import WORKS, StandInTableModel, make_table
 from .test_report import Page
 
 LABELS = ("low", "middling", "high")
@@ -55,6 +58,47 @@ def test_a_learned_quantile_is_held_to_its_level(values):
     found = evaluate(model, snapshot).metrics["pinball_loss"]
     assert found["value"] == metrics.pinball_loss(values.y, values.predicted, 0.8)
     assert "pinball_loss" not in values.metrics
+
+
+def test_tables_have_no_figures_of_filters(binary, several):
+    whole = ["auc", "accuracy", "balanced_accuracy", "f1", "log_loss", "brier", "calibration_error"]
+    assert list(binary.metrics) == whole
+    assert list(several.metrics) == whole
+    text = Page(render(binary)).text
+    assert not any(word in text for word in ("ROCA", "LAM", "hindsight", "missed at"))
+
+
+class Drawn(StandInTableModel):
+    """A model that is one tree: first it asks for the age, then for the work."""
+
+    def tree(self):
+        once = {"feature": [0, 1], "threshold": [40.0, 0.0], "left": [-1, -2], "right": [1, -3], "flags": [2, 1]}
+        rest = {"value": [-1.0, 0.5, 1.0], "cover": [10.0, 5.0, 5.0], "gain": [1.0, 1.0], "set_bits": [4]}
+        others = {"start": [0, 3], "output": [0], "set_start": [0, 1], "scale": [1.0], "bias": [0.0]}
+        kinds = {"feature": np.int32, "left": np.int32, "right": np.int32, "flags": np.uint8, "set_bits": np.uint32}
+        kinds |= {"start": np.int64, "output": np.int32, "set_start": np.int64}
+        given = once | rest | others
+        return Forest(**{name: np.array(values, kinds.get(name, float)) for name, values in given.items()})
+
+    def columns(self):
+        return [Column("numbers", "age", "number"), Column("categories", "work", "category", tuple(WORKS))]
+
+
+def test_a_drawn_tree_says_where_missing_cells_go_only_where_there_are_some():
+    model, snapshot = make_table(600, labels=("no", "yes"))
+    drawn = Drawn("classification", ("no", "yes"))
+    e = evaluate(drawn, snapshot)
+    assert e.insights.complete == ("citizen", "hours <per week>", "joined", "notes", "work")
+    shown = Page(render(e)).text
+    assert "(or missing)" in shown
+    rows = np.flatnonzero(snapshot.table.side == 3)
+    whole = with_cell(model.fields, [snapshot.contents[row] for row in rows], "age", 39.0)
+    for row, content in zip(rows.tolist(), whole, strict=True):
+        snapshot.contents[row] = content
+    e = evaluate(drawn, snapshot)
+    assert "age" in e.insights.complete
+    assert "(or missing)" not in Page(render(e)).text
+    assert evaluate(model, snapshot).insights.complete == ()
 
 
 def test_worst_mistakes_of_values_are_the_furthest_off(values):

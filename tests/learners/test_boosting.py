@@ -21,6 +21,7 @@ from lithify.data import params as parameters
 from lithify.data.batches import Codes, Dense, TrainingData
 from lithify.data.state import State
 from lithify.errors import MalformedContainer, MissingExtra, Unsupported
+from lithify.learners import pairs
 from lithify.learners.boosting import Boosting
 from lithify.learners.boosting_bag import between, member_of
 from lithify.learners.boosting_data import binned, matrix
@@ -315,6 +316,19 @@ def test_damaged_facts_are_refused(facts: dict) -> None:
     data, (learner, state, _) = DAMAGED
     with pytest.raises(MalformedContainer):
         learner.admit(State(state.arrays, {**state.facts, **facts}), data)
+
+
+def test_a_checkpoint_is_admitted_before_anything_is_made_of_the_data(monkeypatch) -> None:
+    data, (learner, state, _) = DAMAGED
+    monkeypatch.setattr("lithify.learners.boosting.pose", None)
+    Boosting(learner.params).admit(state, data)
+
+
+def test_a_checkpoint_cannot_ask_for_any_number_of_pairs() -> None:
+    wide = table(2, 4, blocks={"numbers": Dense(np.zeros((4, 2000)))})
+    assert pairs.check([0, 1999], wide) == [0, 1999]
+    with pytest.raises(MalformedContainer):
+        pairs.check(list(range(2000)), wide)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")

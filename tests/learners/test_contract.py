@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ from lithify.data.params import plain, read
 from lithify.data.state import State
 from lithify.features.mail import Mail, MailParams
 from lithify.features.text import Text, TextParams
+from lithify.learners.boosting_rules import MOST_ROUNDS
 from lithify.learners.ensemble import Ensemble
 from lithify.learners.ensemble_rules import EnsembleParams
+from lithify.learners.ensemble_selection import select
 from lithify.learners.linear import Linear
+from lithify.training.executor import Threads, never
 
 SMALL = {"body_bits": 8, "shape_bits": 8}
 TOPICS = (b"kernel patch thanks list", b"free money click prize", b"rain football garden soup")
@@ -91,6 +95,41 @@ ENSEMBLE = {
 )
 def test_ensemble(check) -> None:
     check()
+
+
+@pytest.mark.parametrize("on", ["two labels", "three labels", "values"])
+def test_linear_without_a_row_to_learn_from(on) -> None:
+    """As in a part of an ensemble that leaves out a fold in which all rows are."""
+    case = TABLES[on]
+    none = case.data.only(np.zeros(0, dtype=np.int64))
+    learner = Linear(read(Linear.Params, GIVEN))
+    finished = learner.finish(learner.start(none), none)
+    learner.audit(finished, case.features, case.fitted, case.data.classes)
+    assert np.isfinite(learner.predict(finished, case.data.blocks)).all()
+
+
+def test_an_ensemble_of_one_group_is_its_first_member() -> None:
+    case = TABLES["two labels"]
+    data = replace(case.data, group=np.zeros_like(case.data.group))
+    params = Ensemble.settle(read(EnsembleParams, {"members": ENSEMBLE["members"][::-1], "folds": 2}), 96, 5, 2)
+    learner = Ensemble(params)
+    state, step = learner.start(data), 0
+    with Threads(1, never()) as threads:
+        while not learner.done(state):
+            state, step = threads.step(learner, state, data, step), step + 1
+    finished = learner.finish(state, data)
+    assert [(member["learner"], member["weight"]) for member in finished.facts["members"]] == [("linear", 1.0)]
+    assert learner.held_out(finished, data) is None
+
+
+def test_losses_without_end_still_give_weights() -> None:
+    endless = np.array([[np.inf], [0.0]])
+    assert select([endless, endless], np.zeros(2), np.ones(2), 0, 3) == [1.0, 0.0]
+
+
+def test_a_slow_pace_asks_for_no_more_rounds_than_there_may_be() -> None:
+    asked = EnsembleParams(members=({"learner": "boosting", "rounds": MOST_ROUNDS},), pace=0.4)
+    assert Ensemble.settle(asked, 5000, 5, 2).members[0]["rounds"] == MOST_ROUNDS
 
 
 def test_linear_stops_early() -> None:

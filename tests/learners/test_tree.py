@@ -307,6 +307,14 @@ def test_noise_is_pruned_away() -> None:
     assert sizes[3] == 1
 
 
+def test_folds_that_leave_no_row_to_learn_from_prune_nothing() -> None:
+    x = numbers(200)
+    together = replace(problem({"numbers": Dense(x)}, labels(x)), group=np.zeros(200, dtype=np.int64))
+    whole, (tree, folded) = trained(WHOLE, together)[1], trained(TreeParams(), together)
+    assert len(folded.arrays["tree/value"]) == len(whole.arrays["tree/value"]) > 1
+    assert tree.held_out(folded, together) is None
+
+
 class Made(TextWords):
     """Stands for the features that made some blocks."""
 

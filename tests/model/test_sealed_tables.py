@@ -13,7 +13,7 @@ import pytest
 from tests.training import tables
 
 from lithify.data.snapshot import open_snapshot
-from lithify.errors import GoldenMismatch, LithifyError, MalformedContainer
+from lithify.errors import GoldenMismatch, LithifyError, MalformedContainer, UsageError
 from lithify.model.model import Model, open_model
 from lithify.recipe import parse
 from lithify.store import container
@@ -63,6 +63,7 @@ def both(one: Spoil, other: Spoil) -> Spoil:
     return lambda meta: (one(meta), other(meta))
 
 
+BINS = {"edges": [1, 2.5], "margins": [1, 2, 3.5], "rows": [100, 100, 100]}
 TWO, VALUES = ("boosting", "two"), ("ensemble", "values")
 SPOILS: list[tuple[tuple[str, str], str, Spoil]] = [
     *((TWO, "task", setting("task", value)) for value in ("regression", "ranking", "", None, 5, ["classification"])),
@@ -80,11 +81,13 @@ SPOILS: list[tuple[tuple[str, str], str, Spoil]] = [
     *((TWO, "few", setting("conformal.thresholds", v)) for v in ([], [0.5], [0.5] * 3, [2, 0], [-1, 0], ["x", 1])),
     (TWO, "held", setting("conformal.held", [True, 1])),
     (TWO, "rows", setting("conformal.rows", [0, 0])),
-    (TWO, "sets and intervals", lambda meta: meta["conformal"].update(margin=1)),
-    *((VALUES, "margin", setting("conformal.margin", value)) for value in (-1, None, "1", [1])),
-    *((VALUES, "floor", setting("conformal.floor", value)) for value in (1, -1, None)),
-    (VALUES, "scaled", setting("conformal.scaled", True)),
-    (VALUES, "scaled by a spread that nobody has", lambda meta: meta["conformal"].update(scaled=True, floor=0.5)),
+    (TWO, "sets and intervals", lambda meta: meta["conformal"].update(margins=[1])),
+    *((VALUES, "margins", setting("conformal.margins", value)) for value in ([-1], [None], ["1"], [1, 1], [], 1)),
+    *((VALUES, "edges of bins", setting("conformal.edges", value)) for value in ([0], ["0"], [None], None)),
+    *((VALUES, "rows of bins", setting("conformal.rows", value)) for value in ([0], [-1], [], 100, [100, 100])),
+    (VALUES, "edges that do not ascend", lambda meta: meta["conformal"].update(BINS | {"edges": [1, 1]})),
+    (VALUES, "a bin of too few", lambda meta: meta["conformal"].update(BINS | {"rows": [100, 100, 3]})),
+    (VALUES, "infinite bins", lambda meta: meta["conformal"].update(BINS | {"margins": [1, 2, None]})),
     *((TWO, "fields", setting("card.data.fields", value)) for value in ([], [[]], {}, [{"name": "age"}], None)),
     (TWO, "form", lambda meta: field(meta, "age").update(form="d/m")),
     (TWO, "kind of a field", lambda meta: field(meta, "age").update(kind="category")),
@@ -119,6 +122,28 @@ def test_a_hostile_document_is_refused(models, kind, spoil) -> None:
     with pytest.raises(MalformedContainer) as refused:
         open_model(data)
     assert len(str(refused.value)) < 1500
+
+
+def test_bins_of_intervals_are_taken(models) -> None:
+    meta, tensors = opened(models[VALUES])
+    meta["conformal"].update(BINS)
+    found = open_model(container.pack("model", meta, tensors)).predict([{"age": 20.0}, {"age": 77.0, "job": "smith"}])
+    for one in found:
+        low, high = one.interval or (0.0, 0.0)
+        assert high - low == pytest.approx(7.0)
+
+
+def test_one_row_is_explained_at_a_time(models) -> None:
+    model = models[TWO]
+    made = tables.columns("two", rows=2)
+    frame = {name: made[name] for name in tables.FIELDS}
+    one, other = ({name: cells[at] for name, cells in frame.items()} for at in (0, 1))
+    for several in ([one, other], frame, []):
+        with pytest.raises(UsageError, match="One row"):
+            model.explain(several)
+    alone = model.explain(one)
+    assert model.explain([one]) == alone
+    assert model.explain({name: [cell] for name, cell in one.items()}).items == alone.items
 
 
 HOSTILE: tuple[Any, ...] = (None, -1, 0, 2**40, "x", "", [], {}, True, 0.5, -1e308, [None], {"a": 1})

@@ -237,6 +237,17 @@ def test_tables_score_as_the_page_says(trained, learner, task) -> None:
     assert [score(model, content) for content in model.draft.golden_inputs()] == golden
 
 
+def test_intervals_are_what_the_page_says(trained) -> None:
+    model = trained("boosting", "paired")
+    claim = model._sealed.file.meta["conformal"]
+    assert len(claim["rows"]) > 1
+    made = tables.columns("values", rows=30, first=700)
+    for found in model.predict([{name: made[name][at] for name in tables.FIELDS} for at in range(30)]):
+        margin = claim["margins"][sum(edge <= found.value for edge in claim["edges"])]
+        expected = (-math.inf, math.inf) if margin is None else (found.value - margin, found.value + margin)
+        assert found.interval == expected
+
+
 def test_a_content_is_what_the_page_says(trained) -> None:
     """The product encodes cells as the page does; numbers that large are no seconds to it."""
     model = trained("linear", "two")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from lithify import rng
-from lithify.metrics import measure
+from lithify.metrics import FILTERING, measure
 from lithify.training.sealing import _figures
 
 
@@ -23,8 +23,8 @@ def rows(labels: int = 2) -> tuple[np.ndarray, np.ndarray]:
     return y.astype(np.int32), raw / raw.sum(axis=1, keepdims=True)
 
 
-def draft(labels: tuple[str, ...], spam: str) -> Any:
-    return SimpleNamespace(task="classification", labels=labels, spam=spam, probabilities=lambda raw: raw)
+def draft(labels: tuple[str, ...], spam: str, kind: str = "mail") -> Any:
+    return SimpleNamespace(kind=kind, task="classification", labels=labels, spam=spam, probabilities=lambda raw: raw)
 
 
 def test_spam_is_the_positive_label_wherever_it_sorts() -> None:
@@ -33,6 +33,13 @@ def test_spam_is_the_positive_label_wherever_it_sorts() -> None:
     assert _figures(1 - y, p[:, ::-1], draft(("junk", "legit"), "junk")) == last
     assert _figures(1 - y, p[:, ::-1], draft(("junk", "legit"), "")) != last
     assert last["f1"]["value"] == pytest.approx(measure(y, p)["f1"].value, rel=1e-5)
+
+
+def test_figures_of_filters_are_not_measured_on_tables() -> None:
+    y, p = rows()
+    mail, table = (_figures(y, p, draft(("no", "yes"), "", kind)) for kind in ("mail", "table"))
+    assert mail.keys() - table.keys() == {metric.name for metric in FILTERING}
+    assert table.items() <= mail.items()
 
 
 def test_the_card_says_how_many_rows_of_each_generation_were_measured(tiny_train) -> None:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from lithify.data.spill import release
 
+BLOCKS = ("numbers", "categories", "words")
+"""The blocks of columns that features make, in the order in which columns are numbered."""
+
 
 @dataclass(frozen=True)
 class Hashed:
@@ -116,15 +119,15 @@ class TrainingData:
 
 
 def take(blocks: Blocks, rows: NDArray[np.int64]) -> Blocks:
-    """The blocks of some rows."""
+    """The blocks of some rows, copied; those of all rows are released."""
     return {name: _take(block, rows) for name, block in blocks.items()}
 
 
 def _take(block: Block, rows: NDArray[np.int64]) -> Block:
-    if isinstance(block, Dense):
-        return Dense(block.values[rows])
-    if isinstance(block, Codes):
-        return Codes(block.values[rows], block.sizes)
+    if not isinstance(block, Hashed):
+        some: Block = Dense(block.values[rows]) if isinstance(block, Dense) else Codes(block.values[rows], block.sizes)
+        release(block.values)
+        return some
     lengths = block.start[rows + 1] - block.start[rows]
     start = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     pieces = [block.index[block.start[row] : block.start[row + 1]] for row in rows]

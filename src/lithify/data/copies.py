@@ -81,13 +81,13 @@ def refound(new: RowTable, parent: RowTable, new_says: NDArray[np.int64], parent
     held = _by_inputs(parent, several)
     for inputs, rows in _of_each(new, several):
         known = _those_of(parent, held[inputs[:8]], inputs)
-        used = [int(parent.copy[row]) for row in known]
+        last = max((int(parent.copy[row]) for row in known), default=-1)
         for row, found in zip(rows, _pairs(rows, known, new_says, parent_says), strict=True):
             if found >= 0:
                 copy[row] = parent.copy[found]
             elif known:
-                used.append(max(used) + 1)
-                copy[row] = used[-1]
+                last += 1
+                copy[row] = last
             key[row] = _array(copy_key(inputs, int(copy[row])))
     return replace(new, key=key, copy=copy)
 

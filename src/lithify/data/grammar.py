@@ -11,9 +11,6 @@ import math
 import re
 from typing import Final
 
-"""What the cells of a column leave open: ``m/d/y`` where dates have the month first, ``1.234,5`` where numbers have a
-decimal comma; empty for the rest."""
-
 STRIPPED: Final = " \t\r\n\f\v\u00a0\ufeff"
 """What is taken off both ends of a cell, in Python and in Arrow."""
 

@@ -128,7 +128,7 @@ def _freeze(
     _check(rows, problems, source.task, strict)
     if parent is not None and not relabelled and not rows.new.any():
         return _unchanged(home, parent, name, problems, report)
-    report(Update("grouping", note="Looking for near-duplicates."))
+    report(Update("grouping", note=f"Looking for {'equal rows' if source.kind == 'table' else 'near-duplicates'}."))
     rows, two_sided = grouped(rows, chunks)
     problems += two_sided
     _check(rows, problems, source.task, strict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,21 @@ def cells_of(fields: Sequence[Field], contents: Sequence[bytes]) -> list[FieldCe
             column[:] = cells.strings[j]
             found.append(FieldCells(one, column))
     return sorted(found, key=lambda item: item.field.name)
+
+
+def complete(fields: Sequence[Field], batches: Iterable[Sequence[bytes]]) -> tuple[str, ...]:
+    r"""Names of the input fields without a missing cell in any of the contents.
+
+    >>> fields = (Field("age", "number", "input"), Field("job", "category", "input"))
+    >>> complete(fields, [[b"\0\0\0\0\0\0\0\0" + b"\x02\0\0\0" + b"it"], [b"\0\0\0\0\0\0\0\0" + b"\xff\xff\xff\xff"]])
+    ('age',)
+    """
+    at = layout(fields)
+    names, gaps = [one.name for one in (*at.numbers, *at.strings)], np.zeros(len(fields), dtype=bool)
+    for contents in batches:
+        cells = decode(fields, contents)
+        gaps |= np.append(np.isnan(cells.numbers).any(axis=0), cells.strings.missing.any(axis=0))
+    return tuple(name for name, some in zip(names, gaps.tolist(), strict=True) if not some)
 
 
 def with_cell(fields: Sequence[Field], contents: Sequence[bytes], name: str, value: float | str | None) -> list[bytes]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lithify.evaluation.dependence import FIELDS, Dependence, dependence, sample
 from lithify.evaluation.faces import Model, Snapshot
-from lithify.evaluation.fields import FieldCells, cells_of
+from lithify.evaluation.fields import FieldCells, cells_of, complete
 from lithify.evaluation.slices import Slices, slices
 
 _BATCH = 100_000
@@ -29,11 +29,15 @@ class Insights:
     dependence : tuple of Dependence
         Of the fields that count most.
     slices : Slices
+    complete : tuple of str
+        Names of fields without a missing cell in any evaluated row; looked for only where the model is one tree, which
+        is then drawn without them.
     """
 
     importances: tuple[tuple[str, float], ...]
     dependence: tuple[Dependence, ...]
     slices: Slices
+    complete: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values that canonical JSON can carry."""
@@ -78,10 +82,12 @@ def insights_of(
     columns = cells_of(model.fields, snapshot.content(rows[some]))
     shares = tuple((str(name), float(share)) for name, share in model.draft.importances() or () if share > 0)
     contents = snapshot.content(rows[sample(keys)])
+    batches = (each for _, each in snapshot.batches(rows))
     return Insights(
         importances=shares,
         dependence=tuple(_dependence(model, contents, columns, [name for name, _ in shares], order, labels)),
         slices=slices(columns, missed[some], "share" if labels else "value"),
+        complete=() if model.draft.tree() is None else complete(model.fields, batches),
     )
 
 

@@ -37,7 +37,7 @@ def labelled(model: Model, snapshot: Snapshot, rows: NDArray[np.int64], raw: NDA
     return {
         "labels": labels,
         "counts": counts_of(y, labels),
-        "metrics": _measure(y, p, labels),
+        "metrics": _measure(y, p, labels, snapshot.kind),
         "y": y,
         "predicted": predicted,
         "probabilities": p,
@@ -68,8 +68,10 @@ def _codes(labels: tuple[str, ...], snapshot: Snapshot) -> NDArray[np.int64]:
     return np.array([labels.index(label) for label in snapshot.labels], dtype=np.int64)
 
 
-def _measure(y: NDArray[np.int64], p: NDArray[np.float64], labels: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    measured = metrics.measure(y, p)
+def _measure(
+    y: NDArray[np.int64], p: NDArray[np.float64], labels: tuple[str, ...], kind: str
+) -> dict[str, dict[str, Any]]:
+    measured = metrics.measure(y, p, metrics.of_kind(kind))
     return {
         metric.name: measured[metric.name]._asdict()
         | {"direction": metric.direction, "title": metric.titled(labels), "unit": metric.unit}

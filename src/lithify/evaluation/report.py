@@ -152,7 +152,11 @@ def _coverage_lines(e: Result) -> list[Covered]:
 def _tree(e: Result) -> str:
     """The drawn tree where the learner is one; empty otherwise."""
     forest = e.model.draft.tree()
-    return "" if forest is None else tree_drawing.draw(forest, e.model.draft.columns(), e.model.labels)
+    if forest is None:
+        return ""
+    columns, known = e.model.draft.columns(), () if e.insights is None else e.insights.complete
+    complete = [column.name for column in columns if column.field in known]
+    return tree_drawing.draw(forest, columns, e.model.labels, complete=complete)
 
 
 def _shown(e: Result, mistake: Mistake | Miss, show_content: bool) -> Shown:

@@ -1,8 +1,8 @@
 """Features of tables: numbers as they are, categories by code, the common words of texts.
 
-What is fitted is a list of values for each category field and of words for each text field, and how the numbers are
-spread. A value that fewer than ``min_category_rows`` training rows have is in no list: it is rare, code 1, like one
-that was never seen, so that a sealed model names nothing that only a few rows have.
+What is fitted is a list of values for each category field and of words for each text field. A value that fewer than
+``min_category_rows`` training rows have is in no list: it is rare, code 1, like one that was never seen, so that a
+sealed model names nothing that only a few rows have.
 """
 
 from __future__ import annotations

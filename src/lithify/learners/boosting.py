@@ -21,21 +21,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify.data.batches import Blocks, TrainingData, take
-from lithify.data.spill import release
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
 from lithify.learners.base import Learner, Partial
 from lithify.learners.boosting_bag import appended, audit_bag, audit_member, bag, best, member_of, prefix
-from lithify.learners.boosting_data import ordered, width
+from lithify.learners.boosting_data import width
 from lithify.learners.boosting_growing import Problem, grow, pose
+from lithify.learners.boosting_losses import loss_of
 from lithify.learners.boosting_probe import choose
 from lithify.learners.boosting_rules import BoostingParams, settle
-from lithify.learners.folds import fold_of
+from lithify.learners.folds import fold_of, parted
 from lithify.learners.forest import DTYPES, Forest, empty, from_arrays, importances
-from lithify.learners.forest_scoring import BLOCKS, matrix, score
+from lithify.learners.forest_scoring import READ, matrix, score
 from lithify.learners.forest_shap import contributions
-from lithify.learners.pairs import Pairs, check, of_columns, pairs_of, with_pairs
+from lithify.learners.pairs import Pairs, check, made_of, of_columns, pairs_of, with_pairs
 from lithify.learners.pairs import audit as audit_pairs
 
 _SCORED = 4096
@@ -151,7 +151,7 @@ class Boosting(Learner):
         rows = self._rows(state, take(blocks, np.zeros(1, dtype=np.int64)))
         sign = -1.0 if state.facts["classes"] == 2 and column == 0 else 1.0
         shares = sign * contributions(self._forest(state), rows)[0, :, 0 if state.facts["classes"] <= 2 else column]
-        widths = {name: width({name: blocks[name]}) for name in BLOCKS if name in blocks}
+        widths = {name: width({name: blocks[name]}) for name in READ if name in blocks}
         own = self._own(state, shares[:-1], sum(widths.values()))
         ends = np.cumsum(list(widths.values()))[:-1]
         return dict(zip(widths, np.split(own, ends), strict=True)), float(shares[-1])
@@ -165,10 +165,10 @@ class Boosting(Learner):
             raise MalformedContainer("The forest reads other columns.", expected=str(len(columns)))
 
     def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
-        """Scores of each training row by the member whose fold it is in; None where there is one member."""
+        """Scores of each training row by the member whose fold it is in; None where one fold holds all rows."""
         members = len(state.arrays["member_bias"])
         fold = fold_of(data.group[data.train], members, data.seed)
-        if members == 1 or (fold == fold[0]).all():
+        if not parted(fold):
             return None
         out = np.empty((len(fold), max(1, data.classes)))
         for member in range(members):
@@ -177,8 +177,6 @@ class Boosting(Learner):
                 some = held[at : at + _SCORED]
                 rows = self._rows(state, take(data.blocks, data.train[some]))
                 out[some] = _whole(score(forest, rows), data.classes)
-                for block in ordered(data.blocks):
-                    release(block.values)
         return out
 
     def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
@@ -194,8 +192,7 @@ class Boosting(Learner):
         known = type(loss) in (int, float, type(None)) and type(facts.get("grew")) is bool
         if facts.keys() != _FACTS or not known or any(type(count) is not int for count in counts):
             raise MalformedContainer("The state in the checkpoint is not one of boosting.")
-        problem = self._prepare(data, check(facts["pairs"], data))
-        params, rounds = self._settled(data), facts["rounds"]
+        params, rounds, paired = self._settled(data), facts["rounds"], check(facts["pairs"], data)
         whole = 0 <= facts["best_round"] <= rounds <= params.rounds and math.isfinite(loss or 0.0)
         if not whole or (rounds % params.chunk and rounds != params.rounds):
             raise MalformedContainer("The rounds in the checkpoint do not fit.", found=str(facts["rounds"]))
@@ -204,12 +201,13 @@ class Boosting(Learner):
         if state.arrays.keys() != expected:
             raise MalformedContainer("The arrays in the checkpoint are not those of boosting.")
         chunks = -(-rounds // params.chunk)
-        shape = (len(problem.rows), problem.loss.outputs)
+        scored = len(data.train) + (len(data.stop) if params.members == 1 else 0)
+        shape, columns = (scored, loss_of(params, data.classes).outputs), width(data.blocks) + made_of(len(paired))
         for member in range(params.members):
             raw = state.arrays[prefix(member) + "raw"]
             if raw.dtype != np.float64 or raw.shape != shape or not np.isfinite(raw).all():
                 raise MalformedContainer("The scores in the checkpoint do not fit.", expected=str(shape))
-            audit_member(state.arrays, member, width(problem.data.blocks), shape[1], chunks)
+            audit_member(state.arrays, member, columns, shape[1], chunks)
 
     def figures(self, state: State) -> dict[str, float]:
         """Rounds, and the smallest loss on held-out rows."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lithify.data.batches import Blocks, Codes, Dense
 from lithify.data.spill import release
 from lithify.errors import MissingExtra, Unsupported
-from lithify.learners.forest_scoring import BLOCKS
+from lithify.learners.forest_scoring import READ
 
 AT_ONCE = 64 << 20
 """Bytes of the whole matrix above which it is handed over piece by piece."""
@@ -36,10 +36,10 @@ def engine() -> Any:
 
 def ordered(blocks: Blocks) -> list[Dense | Codes]:
     """The blocks that trees read, in the order of their columns; ``Unsupported`` for any other block."""
-    found = [blocks[name] for name in BLOCKS if name in blocks]
+    found = [blocks[name] for name in READ if name in blocks]
     usable = [block for block in found if isinstance(block, Dense | Codes)]
     if not usable or len(usable) != len(blocks):
-        raise Unsupported("Trees read columns.", expected=", ".join(BLOCKS), found=", ".join(blocks))
+        raise Unsupported("Trees read columns.", expected=", ".join(READ), found=", ".join(blocks))
     return usable
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 Members = Literal[0, 1, 2, 4, 8, 16, 32]
+MOST_ROUNDS = 100_000
 _TINY, _SMALL = 2_000, 10_000
 _MOST_ROUNDS_A_STEP = 25
 _WORK_A_STEP = 6e9
@@ -65,7 +66,7 @@ class BoostingParams:
     """
 
     members: Members = 0
-    rounds: Annotated[int, Ge(1), Le(100_000)] = 1000
+    rounds: Annotated[int, Ge(1), Le(MOST_ROUNDS)] = 1000
     chunk: Annotated[int, Ge(0), Le(10_000)] = 0
     learning_rate: Annotated[float, Ge(0), Le(1)] = 0.0
     leaves: Annotated[int, Ge(0), Le(10_000)] = 0

@@ -28,7 +28,7 @@ from lithify.learners import ensemble_state as states
 from lithify.learners.base import Learner, Partial
 from lithify.learners.ensemble_rules import EnsembleParams, competing, engine_of, settle, trains_with, within
 from lithify.learners.ensemble_selection import loss_of, select
-from lithify.learners.folds import fold_of
+from lithify.learners.folds import fold_of, parted
 from lithify.learners.registry import learner
 
 _SCORED = 4096
@@ -46,6 +46,7 @@ class Ensemble(Learner):
     def __init__(self, params: Any) -> None:
         super().__init__(params)
         self._open: tuple[str, Learner, TrainingData, TrainingData] | None = None
+        self._finished: tuple[State, list[states.Member]] | None = None
         self._lock = threading.Lock()
 
     @classmethod
@@ -90,6 +91,7 @@ class Ensemble(Learner):
 
     def finish(self, state: State, data: TrainingData) -> State:
         """The members that were given a weight."""
+        self._open = None  # what the last member learned from goes before the others' is made again
         finished, scores = [], []
         for number in range(len(self.params.members) + len(state.facts["live"])):
             parts = [key for key in self._parts(state.facts["live"]) if states.member_of(key) == number]
@@ -106,13 +108,12 @@ class Ensemble(Learner):
             self.params.picks,
             self.params.shrink,
         )
-        self._open = None
         return states.sealed(finished, weights, data.classes)
 
     def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
         """The weighted average of the members' raw scores."""
         out = np.zeros((len(next(iter(blocks.values()))), max(1, state.facts["classes"])))
-        for member, parts, weight in states.members(state):
+        for member, parts, weight in self._members(state):
             for part in parts:
                 out += (weight / len(parts)) * member.predict(part, blocks)
         return out
@@ -121,7 +122,7 @@ class Ensemble(Learner):
         """The weighted average of what the members say."""
         shares: dict[str, NDArray[np.float64]] = {}
         base = 0.0
-        for member, parts, weight in states.members(state):
+        for member, parts, weight in self._members(state):
             for part in parts:
                 found, its_base = member.contributions(part, blocks, column)
                 base += weight / len(parts) * its_base
@@ -132,7 +133,7 @@ class Ensemble(Learner):
     def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
         """The weighted average of the members' scores of rows they have not seen."""
         out = np.zeros((len(data.train), data.outputs))
-        for member, parts, weight in states.members(state):
+        for member, parts, weight in self._members(state):
             scores = self._held_out(member, parts, data)
             if scores is None:
                 return None
@@ -142,7 +143,7 @@ class Ensemble(Learner):
     def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
         """The weighted average of those of the members that know them."""
         out = np.zeros(len(features.columns(fitted)))
-        for member, parts, weight in states.members(state):
+        for member, parts, weight in self._members(state):
             for part in parts:
                 found = member.importances(part, features, fitted)
                 if found is not None:
@@ -152,7 +153,7 @@ class Ensemble(Learner):
     def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
         """Checks the list of members and has each of them check its own."""
         states.check(state, classes, max(2, self.params.folds))
-        for member, parts, _ in states.members(state):
+        for member, parts, _ in self._members(state):
             for part in parts:
                 member.audit(part, features, fitted, classes)
 
@@ -180,6 +181,13 @@ class Ensemble(Learner):
             return {}
         key = queue[state.facts["at"]]
         return self._learner(key, state.facts["live"]).figures(states.job(state, key))
+
+    def _members(self, state: State) -> list[states.Member]:
+        """The members of a finished state, made once: they keep what they derive from their own states."""
+        finished = self._finished
+        if finished is None or finished[0] is not state:
+            finished = self._finished = (state, list(states.members(state)))
+        return finished[1]
 
     # Which member is trained when. A job is a candidate, "c3", or a part of a member, "m0.2".
 
@@ -275,10 +283,12 @@ class Ensemble(Learner):
         return states.without(State(state.arrays, facts), gone)
 
     def _held_out(self, member: Learner, parts: Sequence[State], data: TrainingData) -> NDArray[np.float64] | None:
-        """Scores of the training rows by parts that have not seen them."""
+        """Scores of the training rows by parts that have not seen them; None where there are none such."""
         if type(member).held_out is not Learner.held_out:
             return member.held_out(parts[0], data)
         fold = fold_of(data.group[data.train], len(parts), data.seed)
+        if not parted(fold):
+            return None
         out = np.empty((len(fold), data.outputs))
         for number, part in enumerate(parts):
             held = np.flatnonzero(fold == number)

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 from lithify import rng
 from lithify.data.params import Misfit, plain, read
 from lithify.errors import RecipeError
+from lithify.learners.boosting_rules import MOST_ROUNDS
 from lithify.learners.ensemble_state import MEMBERS, surviving
 from lithify.learners.registry import learner
 
@@ -158,7 +159,8 @@ def _settled(member: Mapping[str, Any], pace: float, rows: int, columns: int, cl
     try:
         params = learns.settle(read(learns.Params, given), rows, columns, classes)
         if "learning_rate" in known and not given.get("learning_rate"):
-            params = replace(params, learning_rate=pace * params.learning_rate, rounds=int(params.rounds / pace))
+            rounds = min(MOST_ROUNDS, int(params.rounds / pace))
+            params = replace(params, learning_rate=pace * params.learning_rate, rounds=rounds)
     except Misfit as error:
         raise RecipeError(
             f"The value of {error.key!r} of a member of the ensemble does not fit.",

@@ -59,7 +59,7 @@ def select(
         at = min(range(len(known)), key=lambda i: (losses[i], i))
         picked.append(known[at])
         total = total + raw[known[at]]
-        if losses[at] < best:
+        if losses[at] < best or not length:
             best, length = losses[at], count
     return [
         (1.0 - shrink) * picked[:length].count(number) / length + (shrink / len(known) if number in known else 0.0)

@@ -18,6 +18,9 @@ from lithify.learners.registry import learner
 _PROGRESS = {"phase": int, "at": int, "live": list, "steps": dict, "jobs": dict}
 _MEMBER: dict[str, Any] = {"learner": str, "params": dict, "weight": (int, float), "parts": list}
 _JOB = re.compile(r"c\d{1,6}|m\d{1,6}\.\d{1,6}")
+Member = tuple[Learner, list[State], float]
+"""Learner, parts, weight."""
+
 MOST_MEMBERS = 1000
 MEMBERS = ("boosting", "linear", "tree")
 """Learners that can be in an ensemble."""
@@ -87,19 +90,8 @@ def sealed(
     return State(arrays, {"classes": classes, "members": facts})
 
 
-def members(state: State) -> Iterator[tuple[Learner, list[State], float]]:
-    """The members of a sealed state: learner, parts, weight."""
-    last = _last[0]  # one look, since other threads set it too
-    if last is None or last[0] is not state:
-        last = _last[0] = (state, list(_members(state)))
-    yield from last[1]
-
-
-# learners keep what they derive from a state; so the members of the state used last are kept
-_last: list[tuple[State, list[tuple[Learner, list[State], float]]] | None] = [None]
-
-
-def _members(state: State) -> Iterator[tuple[Learner, list[State], float]]:
+def members(state: State) -> Iterator[Member]:
+    """The members of a sealed state."""
     for number, facts in enumerate(state.facts["members"]):
         learns = learner(facts["learner"])
         parts = []

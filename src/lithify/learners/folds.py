@@ -30,3 +30,12 @@ def fold_of(group: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64
     [1, 1, 4, 6]
     """
     return rng.below(rng.key(seed, "fold"), group, folds)
+
+
+def parted(fold: NDArray[np.int64]) -> bool:
+    """Whether some fold can be left out and rows remain: not so where all are in one.
+
+    >>> parted(np.array([3, 3])), parted(np.array([3, 1])), parted(np.array([], dtype=np.int64))
+    (False, True, False)
+    """
+    return bool((fold != fold[:1]).any())

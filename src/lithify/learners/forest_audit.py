@@ -32,6 +32,17 @@ def audit(forest: Forest, columns: int, outputs: int) -> None:
     _need(bool(((forest.cover >= 2.0**-60) & (forest.cover <= 2.0**60)).all()), "leaves that cover rows")
 
 
+def audit_depth(forest: Forest, most: int) -> None:
+    """Raises ``MalformedContainer`` if some way down a tree that passed :func:`audit` asks more than ``most`` times."""
+    sizes = np.diff(forest.start) - 1
+    root = forest.start[:-1] - np.arange(len(forest))
+    first, reached = np.repeat(root, sizes), root[sizes > 0]
+    for _ in range(most):
+        child = np.concatenate([forest.left[reached], forest.right[reached]])
+        reached = (np.tile(first[reached], 2) + child)[child >= 0]
+    _need(not len(reached), f"trees of at most {most} questions to a leaf")
+
+
 def _need(sound: bool, expected: str) -> None:
     if not sound:
         raise MalformedContainer("The forest is damaged.", expected=expected)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.batches import Blocks, Codes, Dense
+from lithify.data.batches import BLOCKS, Blocks, Codes, Dense
 from lithify.errors import Unsupported
 from lithify.kernels import compiled, fitting
 from lithify.learners.forest import Forest
@@ -16,7 +16,7 @@ from lithify.learners.forest_quick import quick
 MANY = 32
 """From so many rows on a whole block of rows costs less than row by row."""
 
-BLOCKS = ("numbers", "categories", "words", "pairs")
+READ = (*BLOCKS, "pairs")
 """The columns of trees are those of these blocks, in this order; a block may be absent."""
 
 
@@ -28,9 +28,9 @@ def matrix(blocks: Blocks) -> NDArray[np.float64]:
     Unsupported
         There is a block that trees do not read.
     """
-    parts = [blocks[name] for name in BLOCKS if name in blocks]
+    parts = [blocks[name] for name in READ if name in blocks]
     if len(parts) != len(blocks) or not all(isinstance(part, Dense | Codes) for part in parts):
-        raise Unsupported("Trees read columns.", expected=", ".join(BLOCKS), found=", ".join(blocks))
+        raise Unsupported("Trees read columns.", expected=", ".join(READ), found=", ".join(blocks))
     values = [part.values for part in parts if isinstance(part, Dense | Codes)]
     if len(values) == 1:
         return np.ascontiguousarray(values[0], dtype=np.float64)

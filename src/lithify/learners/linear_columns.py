@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import numerics
-from lithify.data.batches import Blocks, Codes, Dense, TrainingData
+from lithify.data.batches import BLOCKS, Blocks, Codes, Dense, TrainingData
+from lithify.data.spill import release
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.kernels import compiled, fitting
 
 KERNELS = "lithify.learners.linear_columns_kernels"
 _SUMS = "lithify.learners.linear_kernels"
-BLOCKS = ("numbers", "categories", "words")
 _ARRAYS = ("weights", "first", "mean", "inverse", "shares")
 
 
@@ -60,6 +60,9 @@ class ColumnsProblem:
         losses, slope = self._losses(raw, self.target[lo:hi])
         cost = self.cost[lo:hi]
         kernels.gradient(*blocks, slope * cost[:, None], rows, gradient)
+        if len(rows):
+            for block in blocks[:3]:
+                release(block[rows[0] : rows[-1] + 1])
         return compiled(_SUMS).dot(losses, cost), gradient.ravel()
 
     def _losses(
@@ -86,10 +89,12 @@ class ColumnsProblem:
 
     def _shares(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Spread of what each column adds to the scores, over the training rows; (columns,)."""
-        rows, shares = self.data.train, []
+        rows = self.data.train
+        shares: list[float] = []
         k, codes, after = self.numbers.shape[1], self.first[:-1], int(self.first[-1])
-        found = [np.mean(np.isfinite(self.numbers[rows, j])) for j in range(k)]
-        shares += [float(np.abs(weights[j]).sum()) * float(share) for j, share in enumerate(found)]
+        for j in range(k):
+            share = float(np.count_nonzero(np.isfinite(self.numbers[rows, j]))) / max(1, len(rows))
+            shares.append(float(np.abs(weights[j]).sum()) * share)
         for j, at in enumerate(codes.tolist()):
             counts = np.bincount(self.codes[rows, j], minlength=int(self.first[j + 1]) - at) / max(1, len(rows))
             own = weights[at : int(self.first[j + 1])]

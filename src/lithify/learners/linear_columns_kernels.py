@@ -17,19 +17,26 @@ LIMIT = 8.0
 
 @kernel
 def moments(values: Any, rows: Any, weight: Any, mean: Any, inverse: Any) -> None:
-    """Weighted mean and one over the standard deviation of each column, over the rows in which it is finite."""
-    for j in range(values.shape[1]):
-        total, counted = 0.0, 0.0
-        for row in rows:
+    """Weighted mean and one over the standard deviation of each column, over the rows in which it is finite.
+
+    Row by row, as the values lie in memory or in a file, and so twice from one end to the other.
+    """
+    columns = values.shape[1]
+    counted, square = np.zeros(columns), np.zeros(columns)
+    mean[:] = 0.0
+    for row in rows:
+        for j in range(columns):
             if np.isfinite(values[row, j]):
-                total += weight[row] * values[row, j]
-                counted += weight[row]
-        mean[j] = total / counted if counted > 0.0 else 0.0
-        square = 0.0
-        for row in rows:
+                mean[j] += weight[row] * values[row, j]
+                counted[j] += weight[row]
+    for j in range(columns):
+        mean[j] = mean[j] / counted[j] if counted[j] > 0.0 else 0.0
+    for row in rows:
+        for j in range(columns):
             if np.isfinite(values[row, j]):
-                square += weight[row] * ((values[row, j] - mean[j]) * (values[row, j] - mean[j]))
-        spread = np.sqrt(square / counted) if counted > 0.0 else 0.0
+                square[j] += weight[row] * ((values[row, j] - mean[j]) * (values[row, j] - mean[j]))
+    for j in range(columns):
+        spread = np.sqrt(square[j] / counted[j]) if counted[j] > 0.0 else 0.0
         inverse[j] = 1.0 / spread if 1e-150 < spread < 1e150 else 0.0
 
 

@@ -26,6 +26,8 @@ _NAMES = ("columns", "mean", "inverse")
 _SUMS = "lithify.learners.linear_columns_kernels"
 _PIECE_ROWS = 65536
 _DISTINCT = 10
+_MOST = 32
+"""Columns that are paired at most, whatever a file says."""
 _SAMPLE = 4096
 
 
@@ -48,7 +50,7 @@ class Pairs:
     @property
     def width(self) -> int:
         """How many columns are made."""
-        return len(FACTORS) * len(self.columns) * (len(self.columns) - 1) // 2
+        return made_of(len(self.columns))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What is sealed."""
@@ -79,6 +81,15 @@ class Pairs:
         return back
 
 
+def made_of(columns: int) -> int:
+    """How many columns are made of so many.
+
+    >>> made_of(0), made_of(3)
+    (0, 18)
+    """
+    return len(FACTORS) * columns * (columns - 1) // 2
+
+
 def pairs_of(arrays: Mapping[str, NDArray[Any]]) -> Pairs | None:
     """What was sealed; None where there are no pairs."""
     if f"{BLOCK}_columns" not in arrays:
@@ -96,7 +107,7 @@ def audit(arrays: Mapping[str, NDArray[Any]], numbers: int) -> Pairs | None:
     sound = sound and all(arrays[f"{BLOCK}_{name}"].dtype == dtype for name, dtype in forms.items())
     if sound:
         columns, mean, inverse = (arrays[f"{BLOCK}_{name}"] for name in _NAMES)
-        sound = columns.ndim == 1 and columns.shape == mean.shape == inverse.shape and 2 <= len(columns) <= 32
+        sound = columns.ndim == 1 and columns.shape == mean.shape == inverse.shape and 2 <= len(columns) <= _MOST
         sound = sound and columns[0] >= 0 and columns[-1] < numbers and bool((np.diff(columns) > 0).all())
         sound = sound and bool(np.isfinite(mean).all() and np.isfinite(inverse).all())
     if not sound:
@@ -108,7 +119,7 @@ def check(columns: Any, data: TrainingData) -> list[int]:
     """Columns from a checkpoint; ``MalformedContainer`` unless they are number columns of these data, or none."""
     width = _numbers(data.blocks).shape[1] if NUMBERS in data.blocks else 0
     sound = type(columns) is list and all(type(column) is int and 0 <= column < width for column in columns)
-    if not sound or columns != sorted(set(columns)) or len(columns) == 1:
+    if not sound or columns != sorted(set(columns)) or len(columns) == 1 or len(columns) > _MOST:
         raise MalformedContainer("The pairs of columns in the checkpoint do not fit.")
     return list(columns)
 

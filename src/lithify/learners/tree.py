@@ -24,7 +24,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from lithify.data.batches import Blocks, TrainingData
+from lithify.data.batches import BLOCKS, Blocks, TrainingData, take
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
@@ -32,7 +32,7 @@ from lithify.kernels import compiled
 from lithify.learners import forest as forests
 from lithify.learners import forest_audit, forest_scoring, tree_columns, tree_growing, tree_sealing, tree_validation
 from lithify.learners.base import Learner, Partial
-from lithify.learners.folds import fold_of
+from lithify.learners.folds import fold_of, parted
 from lithify.learners.forest import Forest
 from lithify.learners.forest_shap import contributions
 from lithify.learners.tree_growing import Growing, Problem
@@ -140,7 +140,7 @@ class Tree(Learner):
         trees = [tree_growing.of(state.arrays, tree) for tree in range(self._folds + 1)]
         cuts = [tree_validation.cuts(tree, problem) for tree in trees]
         choice = Choice(self.params.alpha or 0.0, self.params.alpha or 0.0, 0.0)
-        if self._folds and self.params.alpha is None and len(problem.fold):
+        if parted(problem.fold) and self.params.alpha is None:
             choice = tree_validation.choose(trees, cuts, problem, self.params.one_standard_error)
         arrays = tree_sealing.forest(trees[-1], problem, cuts[-1], choice.alpha).arrays(TREE)
         if self._folds:
@@ -152,7 +152,7 @@ class Tree(Learner):
 
     def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
         """Logarithms of the leaf's class shares, for two classes (0, log odds); in regression the leaf's mean."""
-        rows = _matrix(blocks)
+        rows = forest_scoring.matrix(blocks)
         if rows.shape[1] != state.facts["columns"]:
             raise MalformedContainer(
                 "The features do not have the columns of the tree.",
@@ -165,7 +165,7 @@ class Tree(Learner):
     def contributions(self, state: State, blocks: Blocks, column: int) -> tuple[dict[str, NDArray[np.float64]], float]:
         """Shapley values of the columns of the first row."""
         binary = state.facts["classes"] == 2
-        rows = _matrix(blocks)[:1]
+        rows = forest_scoring.matrix(blocks)[:1]
         found = contributions(self._open(state), rows)[0, :, 0 if binary else column]
         found = -found if binary and column == 0 else found
         return tree_columns.parts(blocks, found[:-1]), float(found[-1])
@@ -181,20 +181,22 @@ class Tree(Learner):
         for prefix, count in wanted.items():
             forest = forests.from_arrays(state.arrays, prefix)
             forest_audit.audit(forest, width, count)
+            forest_audit.audit_depth(forest, self.params.max_depth)  # whoever tells it in words goes down by recursion
             if not np.array_equal(forest.output, np.arange(count)):
                 raise MalformedContainer("A decision tree has one tree for each raw score.")
 
     def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
-        """By the tree that was grown without the row's fold."""
-        if not self._folds:
+        """By the tree that was grown without the row's fold; None without folds, or where one holds all rows."""
+        rows = data.train
+        fold = fold_of(data.group[rows], max(1, self._folds), data.seed)
+        if not parted(fold):
             return None
-        forest, rows = forests.from_arrays(state.arrays, FOLDS), data.train
+        forest = forests.from_arrays(state.arrays, FOLDS)
         outputs = forest.outputs // self._folds
-        fold = fold_of(data.group[rows], self._folds, data.seed)
         raw = np.zeros((len(rows), outputs))
         for at in range(0, len(rows), _SCORED):
             some = slice(at, at + _SCORED)
-            all_folds = forest_scoring.score(forest, _matrix(tree_columns.take(data.blocks, rows[some])))
+            all_folds = forest_scoring.score(forest, forest_scoring.matrix(take(data.blocks, rows[some])))
             own = all_folds.reshape(-1, self._folds, outputs)
             raw[some] = own[np.arange(len(own)), fold[some]]
         return raw if data.classes != 2 else np.concatenate([np.zeros_like(raw), raw], axis=1)
@@ -209,7 +211,7 @@ class Tree(Learner):
         if not known:
             return None
         found = forests.importances(self._open(state), len(known))
-        place = sorted(range(len(known)), key=lambda at: (tree_columns.BLOCKS.index(known[at].block), at))
+        place = sorted(range(len(known)), key=lambda at: (BLOCKS.index(known[at].block), at))
         ordered = np.zeros(len(known))
         ordered[place] = found
         return ordered
@@ -256,7 +258,3 @@ def _audit_facts(facts: Mapping[str, Any], classes: int, columns: int) -> None:
     sound = facts.keys() == kinds.keys() and all(type(facts[name]) in kind for name, kind in kinds.items())
     if not sound or facts["classes"] != classes or facts["columns"] != columns:
         raise MalformedContainer("The facts of a decision tree are wrong.", expected=", ".join(sorted(kinds)))
-
-
-def _matrix(blocks: Blocks) -> NDArray[np.float64]:
-    return np.ascontiguousarray(forest_scoring.matrix(blocks))

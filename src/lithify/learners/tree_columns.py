@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.batches import Block, Blocks, Codes, Dense
+from lithify.data.batches import BLOCKS, Blocks, Codes, Dense
+from lithify.data.spill import release
 from lithify.errors import Unsupported
 
 BINS = 256
-BLOCKS = ("numbers", "categories", "words")
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ def table(blocks: Blocks, rows: NDArray[np.int64]) -> Table:
                 codes.append(np.zeros(0, dtype=np.uint8))
                 values = block.values[rows, j].astype(np.float64)
                 made.bins[at], made.count[at] = _numbers(values, made.low[at], made.high[at])
+            release(block.values)  # type: ignore[union-attr]
     return Table(**{**vars(made), "codes": tuple(codes)})
 
 
@@ -95,17 +96,6 @@ def columns(blocks: Blocks) -> int:
             found=", ".join(sorted(blocks)) or "no blocks",
         )
     return sum(block.values.shape[1] for block in blocks.values() if isinstance(block, Dense | Codes))
-
-
-def take(blocks: Blocks, rows: NDArray[np.int64]) -> Blocks:
-    """Some rows of blocks that a tree reads."""
-    found: dict[str, Block] = {}
-    for name, block in blocks.items():
-        if isinstance(block, Dense):
-            found[name] = Dense(block.values[rows])
-        elif isinstance(block, Codes):
-            found[name] = Codes(block.values[rows], block.sizes)
-    return found
 
 
 def parts(blocks: Blocks, values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

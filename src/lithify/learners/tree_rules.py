@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import numerics
+from lithify.data.batches import BLOCKS
 from lithify.features.base import Column
 from lithify.learners.forest import CATEGORICAL, DEFAULT_LEFT, Forest
-from lithify.learners.tree_columns import BLOCKS
 from lithify.learners.tree_kernels import PRESENT
 
 MISSING, OTHER = "missing", "any other value"

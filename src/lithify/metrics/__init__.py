@@ -44,6 +44,17 @@ METRICS: tuple[Metric, ...] = (
     pinball_loss,
 )
 """All metrics of both tasks, in the order in which they are shown."""
+FILTERING: tuple[Metric, ...] = (missed_at_1_per_1000, missed_at_1_per_100, one_minus_roca_percent, lam_percent)
+"""Those that say how well a filter sorts out mail or text, and mean nothing to a reader of a table."""
+
+
+def of_kind(kind: str) -> tuple[Metric, ...]:
+    """The metrics for rows of a kind: ``mail``, ``text`` or ``table``.
+
+    >>> [metric.name for metric in of_kind("table") if metric.task == "classification"]
+    ['auc', 'accuracy', 'balanced_accuracy', 'f1', 'log_loss', 'brier', 'calibration_error']
+    """
+    return tuple(metric for metric in METRICS if kind != "table" or metric not in FILTERING)
 
 
 def measure(y: object, p: object, metrics: tuple[Metric, ...] = METRICS, seed: int = 0) -> dict[str, Measured]:
@@ -81,6 +92,7 @@ def measure_values(
 
 
 __all__ = [
+    "FILTERING",
     "METRICS",
     "Measured",
     "Metric",
@@ -101,6 +113,7 @@ __all__ = [
     "median_absolute_error",
     "missed_at_1_per_100",
     "missed_at_1_per_1000",
+    "of_kind",
     "one_minus_roca_percent",
     "pinball_loss",
     "r_squared",

@@ -142,8 +142,7 @@ def _conformal(state: dict[str, Any] | None, labels: int) -> str:
     if state is None:
         return ""
     wrong = misfit(state, conformal.form(state), "conformal")
-    # of no model it is known how unsure it is of a row, so no interval can be as wide as that
-    return wrong or ("" if conformal.sound(state, labels) and not state.get("scaled") else "conformal")
+    return wrong or ("" if conformal.sound(state, labels) else "conformal")
 
 
 def _reference(state: dict[str, Any], task: str, labels: int) -> str:

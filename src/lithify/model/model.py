@@ -144,8 +144,18 @@ class Model:
         yield from predictions(self.draft, self.digest, names, self.raw(contents))
 
     def explain(self, item: Input) -> Explanation:
-        """Which stretches of one input pushed which way; with the base the weights add up to the raw score."""
-        names, contents = read_inputs([item], self.kind, self.fields)
+        """Which stretches of one input pushed which way; with the base the weights add up to the raw score.
+
+        Of a table also a file or a frame of one row; ``UsageError`` when it holds any other number of rows.
+        """
+        names, contents = read_inputs(item if self.kind == "table" else [item], self.kind, self.fields)
+        if len(contents) != 1:
+            raise UsageError(
+                "One row is explained at a time.",
+                expected="1 row",
+                found=f"{len(contents):,} rows",
+                hint="Give the row alone, as a mapping from field to cell.",
+            )
         return self.explain_content(contents[0], names[0])
 
     def explain_content(self, content: bytes, name: str = "") -> Explanation:

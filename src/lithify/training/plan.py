@@ -69,9 +69,7 @@ def _by_time(snapshot: Snapshot, rows: NDArray[np.int64], parts: int) -> NDArray
 
 
 def _by_group(snapshot: Snapshot, rows: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
-    table = snapshot.table
-    codes = {
-        group: int.from_bytes(hashlib.sha256(b"fold" + table.key[group].tobytes()).digest()[:8], "big") % parts
-        for group in np.unique(table.group[rows]).tolist()
-    }
-    return np.array([codes[group] for group in table.group[rows].tolist()], dtype=np.int64)
+    group, member = np.unique(snapshot.table.group[rows], return_inverse=True)
+    digests = (hashlib.sha256(b"fold" + key.tobytes()).digest() for key in snapshot.table.key[group])
+    part = np.fromiter((int.from_bytes(digest[:8], "big") % parts for digest in digests), np.int64, len(group))
+    return part[member]

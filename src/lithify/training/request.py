@@ -22,7 +22,7 @@ CODES = {
     "calibration": calibration.REVISION,
     "conformal": conformal.REVISION,
     "golden": golden.REVISION,
-    "metrics": 2,
+    "metrics": 3,
     "plan": 2,
 }
 """Codes outside of learner and features that the bits of a model depend on, and their revisions."""

@@ -13,7 +13,7 @@ from lithify import calibration, conformal
 from lithify.data import split
 from lithify.data.profile import profile, profile_values
 from lithify.data.snapshot import Snapshot
-from lithify.metrics import measure, measure_values
+from lithify.metrics import measure, measure_values, of_kind
 from lithify.model.card import card
 from lithify.model.draft import Draft
 from lithify.model.sealed import open_sealed, seal
@@ -121,7 +121,7 @@ def _figures(y: NDArray[Any], raw: NDArray[np.float64], draft: Draft) -> dict[st
         probabilities = draft.probabilities(raw)
         if len(draft.labels) == 2 and draft.spam == draft.labels[0]:
             y, probabilities = 1 - y, probabilities[:, ::-1]
-        measured = measure(y, probabilities)
+        measured = measure(y, probabilities, of_kind(draft.kind))
     return {
         name: {key: float(f"{value:.6g}") for key, value in found._asdict().items()} for name, found in measured.items()
     }

@@ -80,14 +80,24 @@ class Work:
     threads: Threads
     report: Reporter
     checkpoints: Checkpoints | None = None
+    _seen: dict[str, TrainingData] = field(default_factory=dict)
 
     def data(self, stage: Stage) -> TrainingData:
-        """The data as one stage sees it: row numbers of the snapshot become positions in the blocks."""
-        return self.prepared.data.only(np.searchsorted(self.prepared.rows, stage.train))
+        """The data as one stage sees it: row numbers of the snapshot become positions in the blocks.
+
+        The same object for as long as no other stage asks: learners keep what they derive from it.
+        """
+        if stage.name not in self._seen:
+            self._seen.clear()
+            self._seen[stage.name] = self._part(stage)
+        return self._seen[stage.name]
 
     def steps(self, stage: Stage) -> int:
         """Steps of a stage at most."""
-        return self.prepared.learner.steps(self.data(stage))
+        return self.prepared.learner.steps(self._part(stage))
+
+    def _part(self, stage: Stage) -> TrainingData:
+        return self.prepared.data.only(np.searchsorted(self.prepared.rows, stage.train))
 
 
 def admit(work: Work, progress: Progress) -> None:

@@ -293,7 +293,7 @@ def test_roles(tmp_path: Path) -> None:
         (2.5, None, 1067817600, "x", "train", 2.0),
         (3.5, None, None, None, "test", 0.5),
     ]
-    assert problems(source) == [("4", "bad record", "its weight is no number of 0 or more"), ("5", "no label", "")]
+    assert problems(source) == [("4", "bad record", "its weight is no number from 0 to 1e+100"), ("5", "no label", "")]
 
 
 def test_options_that_cannot_be_meant(tmp_path: Path) -> None:

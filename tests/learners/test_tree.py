@@ -376,6 +376,8 @@ def test_damaged_states_are_refused() -> None:
             tree.audit(State(finished.arrays, facts), features, State(), 2)
     with pytest.raises(MalformedContainer):
         tree.audit(finished, features, State(), 5)
+    with pytest.raises(MalformedContainer, match="damaged"):  # deeper than its parameters let a tree grow
+        Tree(replace(params, max_depth=1)).audit(finished, features, State(), 2)
     for wrong, _ in spoiled(path[-1]):
         with pytest.raises(MalformedContainer):
             tree.admit(wrong, data)

@@ -312,3 +312,15 @@ def test_the_package_does_not_load_scikit_learn_and_says_when_it_is_missing() ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'lithify[sklearn]'" in done.stdout
+
+
+@pytest.mark.parametrize("learner", ["linear", "boosting", "tree"])
+def test_texts_that_share_no_word_are_refused(learner: str) -> None:
+    texts = pd.DataFrame({"note": [f"alpha{n} beta{n} gamma{n} delta{n}" for n in range(40)]})
+    with pytest.raises(ValueError, match="Nothing is left to learn from"):
+        LithifyClassifier(learner=learner, fields={"note": "text"}).fit(texts, np.arange(40) % 2)
+
+
+def test_values_that_are_no_measurements_are_refused() -> None:
+    with pytest.raises(ValueError, match="must lie between"):
+        LithifyRegressor(learner="linear").fit(numbers(10), np.full(10, 1e200))

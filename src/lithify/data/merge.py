@@ -94,10 +94,14 @@ def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
 
 
 def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]:
-    """What all chunks say of their rows but content and signature, with codes into the sorted labels."""
+    """What all chunks say of their rows but content and signature, codes into the sorted labels, and the origins.
+
+    Origins are not read of tables, whose rows are never taken for two labels: they would be most of what is in memory.
+    """
     import pyarrow as pa
 
-    names = ("key", "label", "value", "time", "weight", "field_group", "given", "origin")
+    names = ["key", "label", "value", "time", "weight", "field_group", "given"]
+    names += [] if chunks.kind == "table" else ["origin"]
     tables = [_columns(file, names) for file in chunks.files]
     if not tables:
         return {"label": np.zeros(0, dtype=np.int32)}, (), None
@@ -111,7 +115,7 @@ def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]
     columns["label"] = place[label.indices.to_numpy()]
     columns["shard"] = np.repeat(-1 - np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
     columns["position"] = np.concatenate([np.arange(len(table), dtype=np.int32) for table in tables])
-    return columns, sorted(labels), facts.column("origin")
+    return columns, sorted(labels), None if chunks.kind == "table" else facts.column("origin")
 
 
 def _columns(file: Path, names: Sequence[str]) -> Any:

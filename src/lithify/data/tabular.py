@@ -17,7 +17,7 @@ dates written in several ways       a time, as far as each can be read by itself
 any number of categories            all are in the content; which of them count is the features' to decide
 a row without label or value        quarantined (no label)
 a value to predict beyond 1e100     quarantined (bad record)
-a weight that is no number >= 0     quarantined (bad record)
+a weight not from 0 to 1e100        quarantined (bad record)
 a time that cannot be read          the row has none; counted as other cells that do not fit are
 files with other columns            ``UsageError`` that names file and columns; another order is nothing
 columns of other types in files     read as numbers where all are, else as texts
@@ -37,6 +37,7 @@ from itertools import repeat
 from typing import Any, Final
 
 from lithify.data.cells import Reader
+from lithify.data.chunks import LARGEST_VALUE
 from lithify.data.columns import Asked
 from lithify.data.fields import Asked as Roles
 from lithify.data.fields import infer
@@ -188,8 +189,8 @@ class TableSource(Source):
         )  # fmt: skip
         for content, number, label, value, time, group, side, weight in facts:
             origin = f"{piece.origin}:{number}"
-            if not 0 <= weight < math.inf:
-                yield Problem(origin, "bad record", "its weight is no number of 0 or more")
+            if not 0 <= weight <= LARGEST_VALUE:
+                yield Problem(origin, "bad record", f"its weight is no number from 0 to {LARGEST_VALUE:g}")
             elif self._asked.labelled and label is None and (value is None or not math.isfinite(value)):
                 yield Problem(origin, "no label")
             else:

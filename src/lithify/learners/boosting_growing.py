@@ -21,9 +21,9 @@ from lithify.learners.boosting_losses import KERNELS, Loss, loss_of
 from lithify.learners.folds import fold_of
 from lithify.learners.forest import Forest, concatenate, empty
 from lithify.learners.forest_lightgbm import from_lightgbm
+from lithify.learners.forest_nodes import KERNELS as FOREST_KERNELS
 from lithify.learners.forest_nodes import nodes
 
-FOREST_KERNELS = "lithify.learners.forest_kernels"
 NOBODY = -1
 """Fold of rows that no member is judged by."""
 _PIECE_ROWS = 16384

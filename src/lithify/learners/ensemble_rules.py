@@ -74,7 +74,7 @@ class EnsembleParams:
     shrink: Annotated[float, Ge(-1), Le(1)] = -1.0
 
     QUALITIES: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "best": {"search": 16, "keep": 3, "rungs": (2, 4, 8), "pace": 0.4}
+        "best": {"search": 24, "keep": 4, "rungs": (2, 4, 8), "pace": 0.4}
     }
 
 
@@ -159,8 +159,8 @@ def _settled(member: Mapping[str, Any], pace: float, rows: int, columns: int, cl
     try:
         params = learns.settle(read(learns.Params, given), rows, columns, classes)
         if "learning_rate" in known and not given.get("learning_rate"):
-            rounds = min(MOST_ROUNDS, int(params.rounds / pace))
-            params = replace(params, learning_rate=pace * params.learning_rate, rounds=rounds)
+            rounds, patience = min(MOST_ROUNDS, int(params.rounds / pace)), int(params.patience / pace)
+            params = replace(params, learning_rate=pace * params.learning_rate, rounds=rounds, patience=patience)
     except Misfit as error:
         raise RecipeError(
             f"The value of {error.key!r} of a member of the ensemble does not fit.",

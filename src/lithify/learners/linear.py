@@ -130,10 +130,11 @@ class Linear(Learner):
 
     def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
         """Checks shapes and dtypes against the features and the labels."""
-        if hasattr(features, "buckets"):
-            linear_hashed.audit(state, features, classes)
+        columns = codes_of(features.columns(fitted))
+        if columns:
+            linear_columns.audit(state, columns, classes)
         else:
-            linear_columns.audit(state, codes_of(features.columns(fitted)), classes)
+            linear_hashed.audit(state, features, classes)
 
     def admit(self, state: State, data: TrainingData) -> None:
         """Also: after the first evaluation there is all that the next ones look at, and nothing else."""

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from lithify.data.batches import BLOCKS, Blocks, Codes, Dense
 from lithify.data.spill import release
 from lithify.errors import Unsupported
-
-BINS = 256
+from lithify.learners.tree_kernels import BINS
 
 
 @dataclass(frozen=True)

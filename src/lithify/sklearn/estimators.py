@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from lithify import conformal
+from lithify.data.chunks import LARGEST_VALUE
 from lithify.data.grammar import shortest
 from lithify.data.schema import FieldKind
 from lithify.sklearn import columns
@@ -170,7 +171,10 @@ class LithifyRegressor(RegressorMixin, Estimator):  # type: ignore[misc]
         y = validate_data(self, y=y, y_numeric=True)
         X = columns.checked(self, X, fitting=True)
         check_consistent_length(X, y)
-        return self._fit(X, np.asarray(y, dtype=np.float64), (), sample_weight, groups)
+        target = np.asarray(y, dtype=np.float64)
+        if (np.abs(target) > LARGEST_VALUE).any():
+            raise ValueError(f"Values to predict must lie between {-LARGEST_VALUE:g} and {LARGEST_VALUE:g}.")
+        return self._fit(X, target, (), sample_weight, groups)
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """(n,) values."""

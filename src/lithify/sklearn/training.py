@@ -29,6 +29,7 @@ from lithify.learners.folds import fold_of
 from lithify.learners.registry import learner
 from lithify.model.draft import Draft
 from lithify.training.executor import Threads
+from lithify.training.prepare import some
 from lithify.training.request import engine_of
 
 Scores = tuple[NDArray[np.float64], NDArray[Any]]
@@ -92,7 +93,7 @@ def fit(rows: Rows, recipe: Mapping[str, Any], threads: int, *, calibrate: bool)
     eyes = reads(recipes.params_of(reads.Params, recipe["features"], "features"))
     fitted = eyes.fit([rows.contents])
     keys = [hashlib.sha256(content).digest() for content in rows.contents]
-    data = _data(rows, _blocks(eyes, fitted, rows.contents), keys, recipe)
+    data = _data(rows, some(_blocks(eyes, fitted, rows.contents)), keys, recipe)
     student = learns(recipes.params_of(learns.Params, recipe["params"], recipe["learner"]))
     scores: Scores = (np.zeros((0, data.outputs)), data.target[:0])
     with _interruptible() as stop, Threads(threads, stop) as pool:

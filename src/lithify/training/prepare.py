@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lithify import recipe as recipes
 from lithify.data import split
-from lithify.data.batches import TrainingData
+from lithify.data.batches import Blocks, TrainingData
 from lithify.data.snapshot import Snapshot
 from lithify.data.state import State
 from lithify.errors import TooFewRows
@@ -63,14 +63,8 @@ def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Ses
     rows = np.flatnonzero(np.isin(table.side, (split.TRAIN, split.STOP)))
     report(Update("extracting", 0, len(rows), note="Turning rows into features."))
     fitted = eyes.fit(contents(snapshot, rows))
-    blocks = assemble(snapshot, rows, eyes, fitted, home.cache, report, session.check)
-    if not blocks:
-        raise TooFewRows(
-            "Nothing is left to learn from: texts without words that several rows share.",
-            expected="a word that at least 10 rows hold, or another field",
-        )
     data = TrainingData(
-        blocks=blocks,
+        blocks=some(assemble(snapshot, rows, eyes, fitted, home.cache, report, session.check)),
         target=table.label[rows] if snapshot.labels else table.value[rows],
         weight=table.weight[rows],
         train=np.arange(len(rows)),
@@ -84,6 +78,16 @@ def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Ses
     return Prepared(
         learns(recipes.params_of(learns.Params, recipe["params"], recipe["learner"])), eyes, fitted, data, rows
     )
+
+
+def some(blocks: Blocks) -> Blocks:
+    """The blocks; ``TooFewRows`` where there is none, so that nothing can be learned."""
+    if not blocks:
+        raise TooFewRows(
+            "Nothing is left to learn from: texts without words that several rows share.",
+            expected="a word that at least 10 rows hold, or another field",
+        )
+    return blocks
 
 
 def draft(snapshot: Snapshot, recipe: dict[str, Any], fitted: State, learned: State) -> Draft:

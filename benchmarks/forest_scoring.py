@@ -40,10 +40,10 @@ def run(options: Options) -> Table:
 
 def _measure(leaves: int, categories: tuple[int, ...], repeats: int) -> list[tuple[str, tuple[str, ...]]]:
     from lithify.kernels import compiled
-    from lithify.learners.forest_lightgbm import from_lightgbm
-    from lithify.learners.forest_nodes import KERNELS, nodes
-    from lithify.learners.forest_scoring import score
-    from lithify.learners.forest_shap import contributions
+    from lithify.learners.forest.lightgbm import from_lightgbm
+    from lithify.learners.forest.nodes import KERNELS, nodes
+    from lithify.learners.forest.scoring import score
+    from lithify.learners.forest.shap import contributions
 
     booster = _grow(leaves, categories)
     forest, rows = from_lightgbm(booster), _rows(1, ROWS)

@@ -62,7 +62,7 @@ def main() -> None:
 
 def _follow_learner(watch: Stopwatch) -> None:
     """The first stage that the learner starts is the model, the others are the folds."""
-    from lithify.learners.linear import Linear
+    from lithify.learners.linear.linear import Linear
 
     plain = Linear.start
     begun: list[None] = []

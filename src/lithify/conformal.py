@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lithify.data.profile import short
 from lithify.errors import UsageError
 
 REVISION = 2
@@ -260,11 +261,5 @@ def _edges(ordered: NDArray[np.float64], least: int) -> list[float]:
         fitting = gaps[(gaps >= below + least) & (gaps <= n - least)]
         if len(fitting):
             below = int(fitting[np.abs(fitting - n * part // bins).argmin()])
-            edges.append(_short(between[below - 1], ordered[below - 1], ordered[below]))
+            edges.append(short(between[below - 1], ordered[below - 1], ordered[below]))
     return edges
-
-
-def _short(value: float, low: float, high: float) -> float:
-    """The value with as few digits as keep it between the two."""
-    rounded = (float(f"{value:.{digits}g}") for digits in range(1, 17))
-    return next((short for short in rounded if low < short < high), float(value))

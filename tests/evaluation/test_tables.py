@@ -15,7 +15,7 @@ from lithify.evaluation.fields import with_cell
 from lithify.evaluation.report import render
 from lithify.evaluation.summary import headlines, measured_on, summary
 from lithify.features.base import Column
-from lithify.learners.forest import Forest
+from lithify.learners.forest.forest import Forest
 
 from .tables import WORKS, StandInTableModel, make_table
 from .test_report import Page

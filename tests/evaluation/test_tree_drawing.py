@@ -10,7 +10,7 @@ import pytest
 
 from lithify.evaluation.tree_drawing import draw
 from lithify.features.base import Column
-from lithify.learners.forest import CATEGORICAL, Forest
+from lithify.learners.forest.forest import CATEGORICAL, Forest
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = '<script>alert("x")</script> & so on'

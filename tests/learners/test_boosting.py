@@ -21,15 +21,15 @@ from lithify.data import params as parameters
 from lithify.data.batches import Codes, Dense, TrainingData
 from lithify.data.state import State
 from lithify.errors import MalformedContainer, MissingExtra, Unsupported
-from lithify.learners import pairs
-from lithify.learners.boosting import Boosting
-from lithify.learners.boosting_bag import between, member_of
-from lithify.learners.boosting_data import binned, matrix
-from lithify.learners.boosting_growing import data_settings
-from lithify.learners.boosting_losses import Loss
+from lithify.learners.boosting.bag import between, member_of
+from lithify.learners.boosting import pairs
+from lithify.learners.boosting.boosting import Boosting
+from lithify.learners.boosting.data import binned, matrix
+from lithify.learners.boosting.growing import data_settings
+from lithify.learners.boosting.losses import Loss
 from lithify.learners.folds import fold_of
-from lithify.learners.forest import from_arrays
-from lithify.learners.forest_scoring import add_trees, score
+from lithify.learners.forest.forest import from_arrays
+from lithify.learners.forest.scoring import add_trees, score
 from lithify.training.executor import Stopped, Threads, never
 
 QUICK = {"members": 4, "rounds": 60, "chunk": 10, "leaves": 6, "min_rows_leaf": 4, "category_rows": 10}
@@ -320,7 +320,7 @@ def test_damaged_facts_are_refused(facts: dict) -> None:
 
 def test_a_checkpoint_is_admitted_before_anything_is_made_of_the_data(monkeypatch) -> None:
     data, (learner, state, _) = DAMAGED
-    monkeypatch.setattr("lithify.learners.boosting.pose", None)
+    monkeypatch.setattr("lithify.learners.boosting.boosting.pose", None)
     Boosting(learner.params).admit(state, data)
 
 

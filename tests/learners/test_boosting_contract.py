@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lithify.checks import learner_checks, make_table_case
-from lithify.learners.boosting import Boosting
+from lithify.learners.boosting.boosting import Boosting
 
 SMALL = {
     "members": 4,

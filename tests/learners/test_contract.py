@@ -13,11 +13,11 @@ from lithify.data.params import plain, read
 from lithify.data.state import State
 from lithify.features.mail import Mail, MailParams
 from lithify.features.text import Text, TextParams
-from lithify.learners.boosting_rules import MOST_ROUNDS
-from lithify.learners.ensemble import Ensemble
-from lithify.learners.ensemble_rules import EnsembleParams
-from lithify.learners.ensemble_selection import select
-from lithify.learners.linear import Linear
+from lithify.learners.boosting.rules import MOST_ROUNDS
+from lithify.learners.ensemble.ensemble import Ensemble
+from lithify.learners.ensemble.rules import EnsembleParams
+from lithify.learners.ensemble.selection import select
+from lithify.learners.linear.linear import Linear
 from lithify.training.executor import Threads, never
 
 SMALL = {"body_bits": 8, "shape_bits": 8}

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from lithify.data.batches import Codes, Dense, Hashed
 from lithify.errors import MalformedContainer, Unsupported
 from lithify.kernels import compiled
-from lithify.learners import forest_kernels
-from lithify.learners.forest import (
+from lithify.learners.forest import kernels as forest_kernels
+from lithify.learners.forest.audit import audit
+from lithify.learners.forest.forest import (
     CATEGORICAL,
     DEFAULT_LEFT,
     DTYPES,
@@ -28,11 +29,10 @@ from lithify.learners.forest import (
     importances,
     take,
 )
-from lithify.learners.forest_audit import audit
-from lithify.learners.forest_nodes import nodes
-from lithify.learners.forest_quick import quick
-from lithify.learners.forest_scoring import add_trees, matrix, score
-from lithify.learners.forest_shap import contributions
+from lithify.learners.forest.nodes import nodes
+from lithify.learners.forest.quick import quick
+from lithify.learners.forest.scoring import add_trees, matrix, score
+from lithify.learners.forest.shap import contributions
 
 COLUMNS = 6
 

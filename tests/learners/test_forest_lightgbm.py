@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from lithify.errors import Unsupported
-from lithify.learners.forest import Forest, concatenate, importances
-from lithify.learners.forest_audit import audit
-from lithify.learners.forest_lightgbm import from_lightgbm
-from lithify.learners.forest_scoring import add_trees, score
-from lithify.learners.forest_shap import contributions
+from lithify.learners.forest.audit import audit
+from lithify.learners.forest.forest import Forest, concatenate, importances
+from lithify.learners.forest.lightgbm import from_lightgbm
+from lithify.learners.forest.scoring import add_trees, score
+from lithify.learners.forest.shap import contributions
 
 lightgbm = pytest.importorskip("lightgbm")
 

@@ -15,11 +15,13 @@ from lithify.data.state import State
 from lithify.errors import MalformedContainer, Unsupported
 from lithify.features.base import Column
 from lithify.features.words import TextWords, WordParams
-from lithify.learners import forest as forests
-from lithify.learners import tree_growing, tree_pruning, tree_validation
-from lithify.learners.forest import CATEGORICAL, DEFAULT_LEFT
-from lithify.learners.tree import FOLDS, TREE, Tree, TreeParams
-from lithify.learners.tree_kernels import PRESENT
+from lithify.learners.forest import forest as forests
+from lithify.learners.forest.forest import CATEGORICAL, DEFAULT_LEFT
+from lithify.learners.tree import growing as tree_growing
+from lithify.learners.tree import pruning as tree_pruning
+from lithify.learners.tree import validation as tree_validation
+from lithify.learners.tree.kernels import PRESENT
+from lithify.learners.tree.tree import FOLDS, TREE, Tree, TreeParams
 from lithify.training.executor import Threads, never
 
 WHOLE = TreeParams(folds=0, alpha=0.0)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lithify.learners.tree_pruning import alphas, between, choose, cuts, ends
+from lithify.learners.tree.pruning import alphas, between, choose, cuts, ends
 
 
 @st.composite

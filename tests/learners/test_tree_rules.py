@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lithify.features.base import Column
-from lithify.learners import forest as forests
-from lithify.learners.forest import CATEGORICAL, DEFAULT_LEFT, Forest
-from lithify.learners.tree_kernels import PRESENT
-from lithify.learners.tree_rules import outline, rules
+from lithify.learners.forest import forest as forests
+from lithify.learners.forest.forest import CATEGORICAL, DEFAULT_LEFT, Forest
+from lithify.learners.tree.kernels import PRESENT
+from lithify.learners.tree.rules import outline, rules
 
 
 def stump(

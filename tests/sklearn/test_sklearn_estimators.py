@@ -22,7 +22,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 import lithify
 from lithify import rng
-from lithify.learners.boosting import Boosting
+from lithify.learners.boosting.boosting import Boosting
 from lithify.sklearn import LithifyClassifier, LithifyRegressor
 
 FEW: dict[str, Any] = {"rounds": 12, "members": 4, "learning_rate": 0.3, "chunk": 4}

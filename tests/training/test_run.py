@@ -12,7 +12,7 @@ import pytest
 from lithify.data import snapshot as snapshots
 from lithify.data.snapshot import open_snapshot
 from lithify.errors import EngineMismatch, LithifyError, NewerFormat, NotFound, RunBusy, RunChanged, SessionEnded
-from lithify.learners.linear import Linear
+from lithify.learners.linear.linear import Linear
 from lithify.model.model import open_model
 from lithify.progress import Update
 from lithify.recipe import parse

@@ -15,7 +15,7 @@ import pytest
 from tests.training.conftest import TINY, tiny
 
 from lithify.errors import DataError, LithifyError, RunBusy, RunError, SessionEnded, StoreFull, TooFewRows
-from lithify.learners.linear import Linear
+from lithify.learners.linear.linear import Linear
 from lithify.progress import Update
 from lithify.store.home import Home, open_home
 from lithify.store.lock import held

@@ -11,13 +11,13 @@ from pathlib import Path
 from lithify.cli.output import Terminal
 from lithify.progress import Reporter
 
-_TEXTS = ("lithify.data.minhash", "lithify.features.extract", "lithify.learners.linear_kernels")
-_FOREST = ("lithify.learners.quick_kernels",)
+_TEXTS = ("lithify.data.minhash", "lithify.features.extract", "lithify.learners.linear.kernels")
+_FOREST = ("lithify.learners.forest.quick_kernels",)
 MODULES: dict[str, tuple[str, ...]] = {
     "texts": _TEXTS,
-    "boosting": (*_FOREST, "lithify.learners.boosting_kernels"),
-    "tree": (*_FOREST, "lithify.learners.tree_kernels"),
-    "linear": ("lithify.learners.linear_columns_kernels", "lithify.learners.linear_kernels"),
+    "boosting": (*_FOREST, "lithify.learners.boosting.kernels"),
+    "tree": (*_FOREST, "lithify.learners.tree.kernels"),
+    "linear": ("lithify.learners.linear.columns_kernels", "lithify.learners.linear.kernels"),
 }
 """Modules whose compiled code shows that the kernels of a kind of work were compiled."""
 

@@ -47,7 +47,8 @@ def profile_values(values: NDArray[np.float64]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``rows``; ``edges``, 19 of them, between bins of about equal counts, ascending; ``histogram``, rows in each bin:
+        ``rows``; ``edges``, 19 of them, between bins of about equal counts, ascending, none of them a value of a row;
+        ``histogram``, rows in each bin:
         a value that is an edge belongs to the bin above.
 
     Examples
@@ -55,7 +56,25 @@ def profile_values(values: NDArray[np.float64]) -> dict[str, Any]:
     >>> profile_values(np.arange(40.0))["histogram"]
     [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
     """
-    ordered = np.sort(values) if len(values) else np.zeros(1)
-    edges = ordered[[len(ordered) * part // BINS for part in range(1, BINS)]]
+    ordered = np.unique(values) if len(values) else np.zeros(1)
+    ranked = np.sort(values) if len(values) else ordered
+    edges = [_below(ordered, float(ranked[len(ranked) * part // BINS])) for part in range(1, BINS)]
     counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=BINS)
-    return {"rows": len(values), "edges": edges.tolist(), "histogram": counts.tolist()}
+    return {"rows": len(values), "edges": edges, "histogram": counts.tolist()}
+
+
+def short(value: float, low: float, high: float) -> float:
+    """The value with as few digits as keep it between the two.
+
+    >>> short(0.1234, 0.11, 0.13)
+    0.12
+    """
+    rounded = (float(f"{value:.{digits}g}") for digits in range(1, 17))
+    return next((short for short in rounded if low < short < high), float(value))
+
+
+def _below(ordered: NDArray[np.float64], value: float) -> float:
+    """A short number between a value and the next smaller one; below the smallest, one that is a little smaller."""
+    at = int(np.searchsorted(ordered, value))
+    low = float(ordered[at - 1]) if at else value - max(1.0, abs(value))
+    return short(low / 2 + value / 2, low, value)

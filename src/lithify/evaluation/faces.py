@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lithify.data.schema import Field
 from lithify.features.base import Column
-from lithify.learners.forest import Forest
+from lithify.learners.forest.forest import Forest
 
 
 class Contribution(Protocol):

@@ -13,8 +13,8 @@ from html import escape
 
 from lithify.evaluation.marks import PALETTE, SERIES
 from lithify.features.base import Column
-from lithify.learners.forest import Forest
-from lithify.learners.tree_rules import Branch, outline, plain
+from lithify.learners.forest.forest import Forest
+from lithify.learners.tree.rules import Branch, outline, plain
 
 _BOX, _GAP, _LEAF, _ROW = 154, 44, 300, 36
 _HALF = 17
@@ -42,7 +42,7 @@ def draw(
     unit: str = "",
     complete: Collection[str] = (),
 ) -> str:
-    """The tree as one ``<svg>`` element; parameters as for :func:`lithify.learners.tree_rules.rules`.
+    """The tree as one ``<svg>`` element; parameters as for :func:`lithify.learners.tree.rules.rules`.
 
     Labels beyond the sixth share one colour. What does not fit is cut short, and is whole in a ``<title>``.
     """

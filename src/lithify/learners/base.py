@@ -24,7 +24,7 @@ from lithify.data.batches import Blocks, TrainingData
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
-from lithify.learners.forest import Forest
+from lithify.learners.forest.forest import Forest
 
 SCORED = 256
 """Rows scored at a time."""

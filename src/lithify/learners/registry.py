@@ -13,10 +13,10 @@ from lithify.errors import RecipeError
 from lithify.learners.base import Learner
 
 BUILT_IN = {
-    "boosting": "lithify.learners.boosting:Boosting",
-    "ensemble": "lithify.learners.ensemble:Ensemble",
-    "linear": "lithify.learners.linear:Linear",
-    "tree": "lithify.learners.tree:Tree",
+    "boosting": "lithify.learners.boosting.boosting:Boosting",
+    "ensemble": "lithify.learners.ensemble.ensemble:Ensemble",
+    "linear": "lithify.learners.linear.linear:Linear",
+    "tree": "lithify.learners.tree.tree:Tree",
 }
 GROUP = "lithify.learners"
 

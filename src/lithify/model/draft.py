@@ -20,7 +20,7 @@ from lithify.data.state import State
 from lithify.features.base import Column, Features
 from lithify.features.registry import chosen, features
 from lithify.learners.base import Learner
-from lithify.learners.forest import Forest
+from lithify.learners.forest.forest import Forest
 from lithify.learners.registry import learner
 from lithify.model import golden
 

@@ -1,0 +1,1 @@
+"""Bagged gradient boosting."""

@@ -1,0 +1,1 @@
+"""Members of several kinds, weighted."""

@@ -1,0 +1,298 @@
+"""Members of several kinds, trained one after the other, weighted by what they say of rows they have not seen.
+
+First the candidates compete: each is trained a few steps, the better part goes on from there, and so on (successive
+halving; Jamieson, Talwalkar 2016, arXiv:1502.07943). The last ones and the members that were named are then trained in
+full, each in parts that leave a fold of the rows out. Greedy selection with replacement on the scores of those folds
+(Caruana et al. 2004, doi:10.1145/1015330.1015432) gives the weights. Raw scores are averaged, so what a row's fields
+add to a member's score adds up to what they add to the score of the whole.
+
+A step of the ensemble is a step of one member, so it can be cut anywhere, and the grains are those of the member.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lithify.data.batches import Blocks, TrainingData, take
+from lithify.data.params import read
+from lithify.data.state import State
+from lithify.errors import MalformedContainer
+from lithify.features.base import Features
+from lithify.learners.base import Learner, Partial
+from lithify.learners.ensemble import state as states
+from lithify.learners.ensemble.rules import EnsembleParams, competing, engine_of, settle, trains_with, within
+from lithify.learners.ensemble.selection import loss_of, select
+from lithify.learners.folds import fold_of, parted
+from lithify.learners.registry import learner
+
+_SCORED = 4096
+
+
+class Ensemble(Learner):
+    """See the module."""
+
+    Params: ClassVar[type] = EnsembleParams
+    engine: ClassVar[Mapping[str, int | str]] = engine_of()
+    trains_with: ClassVar[Mapping[str, int | str]] = trains_with()
+    reads: ClassVar[tuple[str, ...]] = ("columns",)
+    tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params)
+        self._open: tuple[str, Learner, TrainingData, TrainingData] | None = None
+        self._finished: tuple[State, list[states.Member]] | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def settle(cls, params: Any, rows: int, columns: int, classes: int) -> Any:
+        """Members and candidates with all of their parameters, where they are left to the data."""
+        return settle(params, rows, columns, classes)
+
+    @classmethod
+    def within(cls, params: Any, seconds: float, per_step: float) -> Any:
+        """Fewer candidates, fewer members, fewer rounds, in this order."""
+        return within(params, seconds, per_step)
+
+    def steps(self, data: TrainingData) -> int:
+        """Those of all rungs and of all parts of all members."""
+        before = (0, *self.params.rungs)
+        rungs = sum(self._live(number) * (after - before[number]) for number, after in enumerate(self.params.rungs))
+        named = (self._learner(key, ()).steps(self._data(key, data, ())) for key in self._parts(()))
+        full = [self._whole(candidate).steps(data) for candidate in self.params.candidates]
+        return int(rungs) + sum(named) + (self.params.keep * max(full) if full else 0)
+
+    def start(self, data: TrainingData) -> State:
+        """The first step of the first candidate, or of the first member."""
+        live = list(range(len(self.params.candidates)))
+        empty = State({}, {"phase": 0, "at": 0, "live": live, "steps": {}, "jobs": {}})
+        return self._next(empty, data)
+
+    def grain(self, state: State, data: TrainingData, step: int, grain: int) -> Partial:
+        """The grain of the member that is being trained."""
+        key, member, its = self._opened(state, data)
+        return member.grain(states.job(state, key), its, state.facts["steps"][key], grain)
+
+    def apply(self, state: State, data: TrainingData, step: int, total: Partial) -> State:
+        """The step of the member; after its last one the next member's turn."""
+        key, member, its = self._opened(state, data)
+        taken = state.facts["steps"][key]
+        after = member.apply(states.job(state, key), its, taken, total)
+        return self._next(states.put(state, key, after, taken + 1), data)
+
+    def done(self, state: State) -> bool:
+        """Whether all members are trained."""
+        return bool(state.facts["phase"] > len(self.params.rungs))
+
+    def finish(self, state: State, data: TrainingData) -> State:
+        """The members that were given a weight."""
+        self._open = None  # what the last member learned from goes before the others' is made again
+        finished, scores = [], []
+        for number in range(len(self.params.members) + len(state.facts["live"])):
+            parts = [key for key in self._parts(state.facts["live"]) if states.member_of(key) == number]
+            member = self._learner(parts[0], state.facts["live"])
+            done = [member.finish(states.job(state, key), self._data(key, data, state.facts["live"])) for key in parts]
+            finished.append((self._spec(parts[0], state.facts["live"]), done))
+            alone = len(self.params.members) + len(state.facts["live"]) == 1
+            scores.append(None if alone else self._held_out(member, done, data))
+        weights = select(
+            scores,
+            data.target[data.train],
+            data.weight[data.train],
+            data.classes,
+            self.params.picks,
+            self.params.shrink,
+        )
+        return states.sealed(finished, weights, data.classes)
+
+    def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
+        """The weighted average of the members' raw scores."""
+        out = np.zeros((len(next(iter(blocks.values()))), max(1, state.facts["classes"])))
+        for member, parts, weight in self._members(state):
+            for part in parts:
+                out += (weight / len(parts)) * member.predict(part, blocks)
+        return out
+
+    def contributions(self, state: State, blocks: Blocks, column: int) -> tuple[dict[str, NDArray[np.float64]], float]:
+        """The weighted average of what the members say."""
+        shares: dict[str, NDArray[np.float64]] = {}
+        base = 0.0
+        for member, parts, weight in self._members(state):
+            for part in parts:
+                found, its_base = member.contributions(part, blocks, column)
+                base += weight / len(parts) * its_base
+                for name, values in found.items():
+                    shares[name] = shares.get(name, np.zeros_like(values)) + (weight / len(parts)) * values
+        return shares, base
+
+    def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
+        """The weighted average of the members' scores of rows they have not seen."""
+        out = np.zeros((len(data.train), data.outputs))
+        for member, parts, weight in self._members(state):
+            scores = self._held_out(member, parts, data)
+            if scores is None:
+                return None
+            out += weight * scores
+        return out
+
+    def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
+        """The weighted average of those of the members that know them."""
+        out = np.zeros(len(features.columns(fitted)))
+        for member, parts, weight in self._members(state):
+            for part in parts:
+                found = member.importances(part, features, fitted)
+                if found is not None:
+                    out += (weight / len(parts)) * found
+        return out / out.sum() if out.sum() > 0.0 else None
+
+    def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
+        """Checks the list of members and has each of them check its own."""
+        states.check(state, classes, max(2, self.params.folds))
+        for member, parts, _ in self._members(state):
+            for part in parts:
+                member.audit(part, features, fitted, classes)
+
+    def admit(self, state: State, data: TrainingData) -> None:
+        """Checks where the state stands, and has each member check its own."""
+        states.check_progress(state, len(self.params.candidates), len(self.params.rungs), self.params.keep)
+        facts = state.facts
+        keys = facts["jobs"].keys()
+        queue = self._queue(facts)
+        known = {*queue, *(f"c{number}" for number in range(len(self.params.candidates)))}
+        late = facts["phase"] <= len(self.params.rungs) and not 0 <= facts["at"] < len(queue)
+        if late or not keys <= known or keys != facts["steps"].keys():
+            raise MalformedContainer("The state in the checkpoint is of another ensemble.")
+        for key in keys:
+            its = self._data(key, data, facts["live"])
+            member = self._learner(key, facts["live"])
+            if not 0 <= facts["steps"][key] <= member.steps(its):
+                raise MalformedContainer("The steps in the checkpoint do not fit.", found=str(facts["steps"][key]))
+            member.admit(states.job(state, key), its)
+
+    def figures(self, state: State) -> dict[str, float]:
+        """Those of the member that is being trained."""
+        queue = self._queue(state.facts)
+        if self.done(state) or state.facts["at"] >= len(queue):
+            return {}
+        key = queue[state.facts["at"]]
+        return self._learner(key, state.facts["live"]).figures(states.job(state, key))
+
+    def _members(self, state: State) -> list[states.Member]:
+        """The members of a finished state, made once: they keep what they derive from their own states."""
+        finished = self._finished
+        if finished is None or finished[0] is not state:
+            finished = self._finished = (state, list(states.members(state)))
+        return finished[1]
+
+    # Which member is trained when. A job is a candidate, "c3", or a part of a member, "m0.2".
+
+    def _live(self, rung: int) -> int:
+        """How many candidates take part in a rung."""
+        first, rungs = len(self.params.candidates), len(self.params.rungs)
+        return states.surviving(first, self.params.keep, rungs)[rung]
+
+    def _spec(self, key: str, live: Sequence[int]) -> Mapping[str, Any]:
+        """Learner and parameters of a job."""
+        if key.startswith("c"):
+            return competing(self.params.candidates[int(key[1:])], self.params)
+        named, number = len(self.params.members), states.member_of(key)
+        of: Mapping[str, Any]
+        if number < named:
+            of = self.params.members[number]
+        else:
+            of = self.params.candidates[live[number - named]]
+        return of
+
+    def _learner(self, key: str, live: Sequence[int]) -> Learner:
+        return self._whole(self._spec(key, live))
+
+    def _whole(self, spec: Mapping[str, Any]) -> Learner:
+        learns = learner(spec["learner"])
+        return learns(read(learns.Params, {name: value for name, value in spec.items() if name != "learner"}))
+
+    def _bags(self, key: str, live: Sequence[int]) -> bool:
+        """Whether the learner leaves folds out by itself."""
+        return learner(self._spec(key, live)["learner"]).held_out is not Learner.held_out
+
+    def _parts(self, live: Sequence[int]) -> list[str]:
+        """The parts of the named members, and of the candidates that are left once their contest is over."""
+        keys = []
+        for number in range(len(self.params.members) + len(live)):
+            whole = self._bags(f"m{number}.0", live)
+            keys += [f"m{number}.{part}" for part in range(1 if whole else self.params.folds)]
+        return keys
+
+    def _queue(self, facts: Mapping[str, Any]) -> list[str]:
+        if facts["phase"] < len(self.params.rungs):
+            return [f"c{number}" for number in facts["live"]]
+        return self._parts(facts["live"])
+
+    def _data(self, key: str, data: TrainingData, live: Sequence[int]) -> TrainingData:
+        """All rows for learners that leave folds out by themselves, else all but one fold."""
+        if key.startswith("c") or self._bags(key, live):
+            return data
+        fold = fold_of(data.group[data.train], self.params.folds, data.seed)
+        part = int(key.partition(".")[2])
+        return replace(data, train=data.train[fold != part], stop=data.train[fold == part])
+
+    def _opened(self, state: State, data: TrainingData) -> tuple[str, Learner, TrainingData]:
+        key = self._queue(state.facts)[state.facts["at"]]
+        with self._lock:
+            if self._open is None or self._open[0] != key or self._open[3] is not data:
+                live = state.facts["live"]
+                self._open = (key, self._learner(key, live), self._data(key, data, live), data)
+            return self._open[:3]
+
+    def _next(self, state: State, data: TrainingData) -> State:
+        """The same state, with a job under way that has a step left to take, unless all is done."""
+        while not self.done(state):
+            facts = state.facts
+            queue = self._queue(facts)
+            if facts["at"] == len(queue):
+                state = self._after(state)
+                continue
+            key = queue[facts["at"]]
+            _, member, its = self._opened(state, data)
+            if key not in facts["jobs"]:
+                state = states.put(state, key, member.start(its), 0)
+                facts = state.facts
+            most = member.steps(its)
+            if facts["phase"] < len(self.params.rungs):
+                most = min(most, self.params.rungs[facts["phase"]])
+            if facts["steps"][key] < most and not member.done(states.job(state, key)):
+                return state
+            state = State(state.arrays, {**facts, "at": facts["at"] + 1})
+        return state
+
+    def _after(self, state: State) -> State:
+        """The next phase; after a rung the better candidates are left."""
+        facts = dict(state.facts, phase=state.facts["phase"] + 1, at=0)
+        rungs = len(self.params.rungs)
+        if facts["phase"] > rungs:
+            return State(state.arrays, facts)
+        live = facts["live"]
+        losses = {c: loss_of(self._learner(f"c{c}", live).figures(states.job(state, f"c{c}"))) for c in live}
+        kept = states.surviving(len(self.params.candidates), self.params.keep, rungs)[facts["phase"]]
+        facts["live"] = sorted(sorted(live, key=lambda c: (losses[c], c))[:kept])
+        gone = [f"c{c}" for c in live if facts["phase"] == rungs or c not in facts["live"]]
+        return states.without(State(state.arrays, facts), gone)
+
+    def _held_out(self, member: Learner, parts: Sequence[State], data: TrainingData) -> NDArray[np.float64] | None:
+        """Scores of the training rows by parts that have not seen them; None where there are none such."""
+        if type(member).held_out is not Learner.held_out:
+            return member.held_out(parts[0], data)
+        fold = fold_of(data.group[data.train], len(parts), data.seed)
+        if not parted(fold):
+            return None
+        out = np.empty((len(fold), data.outputs))
+        for number, part in enumerate(parts):
+            held = np.flatnonzero(fold == number)
+            for at in range(0, len(held), _SCORED):
+                some = held[at : at + _SCORED]
+                out[some] = member.predict(part, take(data.blocks, data.train[some]))
+        return out

@@ -1,0 +1,218 @@
+"""The parameters of an ensemble, and the rules that settle who is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, ClassVar
+
+from annotated_types import Ge, Gt, Le
+
+from lithify import rng
+from lithify.data.params import Misfit, plain, read
+from lithify.errors import RecipeError
+from lithify.learners.boosting.rules import MOST_ROUNDS
+from lithify.learners.ensemble.state import MEMBERS, surviving
+from lithify.learners.registry import learner
+
+_SPACE: Mapping[str, tuple[Any, ...]] = {
+    "leaves": (6, 12, 24, 31, 48, 96),
+    "min_rows_leaf": (3, 10, 20, 60),
+    "column_share": (0.3, 0.5, 0.7, 0.9),
+    "row_share": (0.6, 0.8, 1.0),
+    "l2": (0.1, 1.0, 10.0),
+    "extra": (False, False, True),
+    "pairs": (0, 4, 4),
+}
+"""What candidates are drawn from; a value that stands twice is drawn twice as often."""
+_FEW = 10_000
+"""Rows below which members of other kinds are worth their time, and weights are drawn towards equal ones."""
+_TINY = 2_000
+"""Rows below which a linear member is worth its time."""
+_SEARCHED_ROUNDS = 25.0
+"""Rounds times learning rate that training usually comes to before it stops early."""
+
+
+@dataclass(frozen=True)
+class EnsembleParams:
+    """Parameters of an ensemble.
+
+    Attributes
+    ----------
+    members : list of tables
+        Each names a ``learner`` and its parameters; empty leaves it to the data.
+    search : int
+        Candidates for more members of boosting, drawn from a fixed space.
+    candidates : list of tables
+        The same as ``members``, for the candidates; empty draws ``search`` of them.
+    rungs : list of int
+        Steps that a candidate has taken at the end of each rung, ascending; after a rung the better part goes on.
+    keep : int
+        Candidates that become members.
+    search_folds : int
+        Parts of a candidate while it competes.
+    folds : int
+        Parts of a member; each leaves one fold of the rows out.
+    picks : int
+        Picks of the greedy selection.
+    pace : float
+        Share of the usual learning rate that members of boosting take where theirs is left to the data; they have as
+        many times more rounds. Candidates compete at twice the usual rate, so that a few rounds show what they can do.
+    shrink : float
+        How far the weights are drawn towards equal ones, from 0 to 1; less than 0 leaves it to the data.
+    """
+
+    members: tuple[Mapping[str, Any], ...] = ()
+    search: Annotated[int, Ge(0), Le(1000)] = 0
+    candidates: tuple[Mapping[str, Any], ...] = ()
+    rungs: tuple[Annotated[int, Ge(1)], ...] = ()
+    keep: Annotated[int, Ge(1), Le(100)] = 2
+    search_folds: Annotated[int, Ge(2), Le(32)] = 2
+    folds: Annotated[int, Ge(2), Le(32)] = 8
+    picks: Annotated[int, Ge(1), Le(1000)] = 50
+    pace: Annotated[float, Gt(0), Le(1)] = 1.0
+    shrink: Annotated[float, Ge(-1), Le(1)] = -1.0
+
+    QUALITIES: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "best": {"search": 24, "keep": 4, "rungs": (2, 4, 8), "pace": 0.4}
+    }
+
+
+def engine_of() -> dict[str, int | str]:
+    """What the bits of an ensemble depend on: those of everything that may be in it."""
+    return {"learner.ensemble": 1} | {k: v for name in MEMBERS for k, v in learner(name).engine.items()}
+
+
+def trains_with() -> dict[str, int | str]:
+    """What its training depends on besides."""
+    return {name: version for member in MEMBERS for name, version in learner(member).trains_with.items()}
+
+
+def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> EnsembleParams:
+    """Members and candidates with all of their parameters; settled ones stay as they are.
+
+    Raises ``RecipeError`` for members that there cannot be.
+    """
+    members = params.members or named(rows, bool(params.search))
+    candidates = params.candidates or tuple(_drawn(number) for number in range(params.search))
+    settled = replace(
+        params,
+        members=tuple(_settled(member, params.pace, rows, columns, classes) for member in members),
+        candidates=tuple(_settled(candidate, params.pace, rows, columns, classes) for candidate in candidates),
+        search=len(candidates),
+        rungs=params.rungs if candidates else (),
+        keep=min(params.keep, len(candidates)) or 1,
+        shrink=params.shrink if params.shrink >= 0 else 0.5 if rows < _FEW else 0.0,
+    )
+    if any("members" not in candidate for candidate in settled.candidates):
+        raise RecipeError("Candidates are bags: their learner has members.", expected="learner = 'boosting'")
+    if list(settled.rungs) != sorted(set(settled.rungs)) or bool(settled.rungs) != bool(candidates):
+        raise RecipeError("The rungs of an ensemble ascend, and go with candidates.", found=str(list(settled.rungs)))
+    return settled
+
+
+def named(rows: int, rich: bool) -> tuple[dict[str, Any], ...]:
+    """The members of an ensemble for data of that size where none are named; all kinds where time is no matter."""
+    trees: dict[str, Any] = {"learner": "boosting"}
+    if rows >= _FEW and not rich:
+        return (trees,)
+    tiny = rows < _TINY
+    extra = {**trees, "extra": True, "pairs": 0, "column_share": 0.8, "leaves": 16 if tiny else 48}
+    extra |= {} if rich else {"learning_rate": 0.05}
+    strict = {**trees, "pairs": 0, "column_share": 0.9, "l2": 10.0, "leaves": 6 if tiny else 24}
+    return (trees, extra, strict, {"learner": "linear"}) if tiny or rich else (trees, extra, strict)
+
+
+def within(params: EnsembleParams, seconds: float, per_step: float) -> EnsembleParams:
+    """Fewer candidates, then fewer of them kept, then fewer rounds, until training takes about so many seconds.
+
+    ``per_step`` is what a step of the first candidate takes, or where there are none, of the first member.
+    """
+    while _seconds(params, per_step) > seconds and len(params.candidates) > 2 * params.keep:
+        left = params.candidates[: max(2 * params.keep, len(params.candidates) * 3 // 4)]
+        params = replace(params, candidates=left, search=len(left))
+    while _seconds(params, per_step) > seconds and params.keep > 1:
+        params = replace(params, keep=params.keep - 1)
+    if _seconds(params, per_step) > seconds and params.candidates:
+        params = replace(params, candidates=(), search=0, rungs=(), keep=1)
+    while _seconds(params, per_step) > seconds and any(_rounds(member) > 1 for member in params.members):
+        params = replace(params, members=tuple(_shorter(member) for member in params.members))
+    return params
+
+
+def _drawn(number: int) -> dict[str, Any]:
+    """A point of the search space; it depends on its number alone, so the same candidates compete everywhere."""
+    drawn: dict[str, Any] = {"learner": "boosting"}
+    for name, values in sorted(_SPACE.items()):
+        drawn[name] = values[int(rng.below(rng.key(0, "search", name), number, len(values), 1)[0])]
+    return drawn
+
+
+def _settled(member: Mapping[str, Any], pace: float, rows: int, columns: int, classes: int) -> dict[str, Any]:
+    """A member with every parameter written out."""
+    name = member.get("learner")
+    if name not in MEMBERS:
+        raise RecipeError("A member of an ensemble names its learner.", expected=" or ".join(MEMBERS), found=str(name))
+    learns = learner(name)
+    known = {field.name for field in fields(learns.Params)}
+    given = {key: value for key, value in member.items() if key != "learner"}
+    try:
+        params = learns.settle(read(learns.Params, given), rows, columns, classes)
+        if "learning_rate" in known and not given.get("learning_rate"):
+            rounds, patience = min(MOST_ROUNDS, int(params.rounds / pace)), int(params.patience / pace)
+            params = replace(params, learning_rate=pace * params.learning_rate, rounds=rounds, patience=patience)
+    except Misfit as error:
+        raise RecipeError(
+            f"The value of {error.key!r} of a member of the ensemble does not fit.",
+            expected=error.expected or ", ".join(sorted(known)),
+            found=error.found,
+        ) from None
+    settled = {"learner": name, **plain(params)}
+    if settled.get("members") == 1 or settled.get("folds") in (0, 1):
+        raise RecipeError(
+            "A member of an ensemble is weighted by rows that a part of it has not seen.",
+            expected="members or folds of at least 2",
+            found=f"{name} with one part",
+        )
+    return settled
+
+
+def competing(candidate: Mapping[str, Any], params: EnsembleParams) -> dict[str, Any]:
+    """A candidate as it competes: fewer folds, and larger steps."""
+    rate = min(0.3, 2.0 * candidate["learning_rate"] / params.pace)
+    return {**candidate, "members": params.search_folds, "learning_rate": rate}
+
+
+def _seconds(params: EnsembleParams, per_step: float) -> float:
+    """About how long training takes, from what one step takes."""
+    # a part leaves one fold out, so it costs the share of the rows that is left
+    candidate, member = params.search_folds - 1.0, params.folds - 1.0
+    unit = per_step / (candidate if params.candidates else member)
+    total, before = 0.0, 0
+    for live, steps in zip(
+        surviving(len(params.candidates), params.keep, len(params.rungs)), params.rungs, strict=False
+    ):
+        total += candidate * live * (steps - before)
+        before = steps
+    full = [*params.members, *params.candidates[: params.keep if params.candidates else 0]]
+    total += sum(member * _steps(each) for each in full)
+    return float(total * unit)
+
+
+def _steps(member: Mapping[str, Any]) -> float:
+    """About how many steps a member takes."""
+    if member["learner"] != "boosting":
+        return 1.0
+    usual = min(float(member["rounds"]), _SEARCHED_ROUNDS / float(member["learning_rate"]))
+    return usual / max(1, int(member["chunk"]))
+
+
+def _rounds(member: Mapping[str, Any]) -> int:
+    return int(member.get("rounds", 1))
+
+
+def _shorter(member: Mapping[str, Any]) -> dict[str, Any]:
+    if "rounds" not in member:
+        return dict(member)
+    usual = int(_SEARCHED_ROUNDS / max(1e-3, member.get("learning_rate") or 0.05))
+    return {**member, "rounds": max(1, min(int(member["rounds"]), usual) * 3 // 4)}

@@ -1,0 +1,1 @@
+"""Linear models, on hashed features and on columns."""

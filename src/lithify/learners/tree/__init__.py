@@ -1,0 +1,1 @@
+"""A single decision tree that a person can read."""

@@ -56,7 +56,12 @@ def test_wheel_holds_every_file_of_the_package_and_no_leftovers(wheel: zipfile.Z
     }
     found = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert found == expected
-    assert {"lithify/py.typed", "lithify/samples/mail.tar.xz", "lithify/samples/adult.csv.gz", "lithify/samples/README.md"} <= found
+    assert {
+        "lithify/py.typed",
+        "lithify/samples/mail.tar.xz",
+        "lithify/samples/adult.csv.gz",
+        "lithify/samples/README.md",
+    } <= found
 
 
 def test_wheel_has_the_command_and_the_licence(wheel: zipfile.ZipFile) -> None:

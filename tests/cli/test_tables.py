@@ -299,9 +299,9 @@ def test_kernels_are_those_of_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "_compiled", lambda name: asked.append(name) or [Path(name)])
     for kind, learner, some in (
         ("mail", "auto", "minhash"),
-        ("table", "auto", "boosting_kernels"),
-        ("table", "tree", "tree_kernels"),
-        ("table", "ensemble", "linear_columns_kernels"),
+        ("table", "auto", "boosting.kernels"),
+        ("table", "tree", "tree.kernels"),
+        ("table", "ensemble", "linear.columns_kernels"),
     ):
         asked.clear()
         assert kernels.cached(kernels._needed(kind, learner))

@@ -21,8 +21,8 @@ from lithify.data import params as parameters
 from lithify.data.batches import Codes, Dense, TrainingData
 from lithify.data.state import State
 from lithify.errors import MalformedContainer, MissingExtra, Unsupported
-from lithify.learners.boosting.bag import between, member_of
 from lithify.learners.boosting import pairs
+from lithify.learners.boosting.bag import between, member_of
 from lithify.learners.boosting.boosting import Boosting
 from lithify.learners.boosting.data import binned, matrix
 from lithify.learners.boosting.growing import data_settings
@@ -153,7 +153,7 @@ def _plain(data: TrainingData, objective: str, rounds: int, **more: Any) -> np.n
         label=data.target,
         weight=data.weight,
         categorical_feature=[3, 4],
-        params=data_settings(parameters.read(Boosting.Params, {})),
+        params=data_settings(Boosting.settle(parameters.read(Boosting.Params, {}), 1000, 5, 2)),
     )
     wanted = {"objective": objective, "num_leaves": 6, "learning_rate": 0.1, "min_data_in_leaf": 4, "lambda_l2": 1.0}
     booster = lightgbm.train(
@@ -351,7 +351,7 @@ def test_a_bag_that_does_not_say_what_it_reads_is_refused(facts: dict) -> None:
 
 def test_bins_do_not_depend_on_how_the_rows_are_handed_over() -> None:
     data = table(2, 3000)
-    wanted = data_settings(parameters.read(Boosting.Params, {}))
+    wanted = data_settings(Boosting.settle(parameters.read(Boosting.Params, {}), 1000, 5, 2))
     slope, curve = (data.target - 0.5).astype(np.float32), np.ones(3000, dtype=np.float32)
     texts = []
     for at_once in (0, 1 << 30):

@@ -21,8 +21,8 @@ from lithify.data.table import (
     empty,
     from_fixed_binary,
     key_order,
-    key_words,
     locate,
+    new_keys,
     read_ipc,
 )
 
@@ -73,14 +73,15 @@ def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
     if not len(facts["label"]):
         return Rows(empty(), (), np.zeros(0, dtype=np.uint8)), 0, []
     order = _order(facts)
-    words = key_words(facts["key"])[order]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = (words[1:] != words[:-1]).any(axis=1)
-    del words
+    first = new_keys(facts["key"], order)
     if chunks.kind == "table":
+        facts["signature"] = np.ascontiguousarray(facts["key"][:, :8]).view(np.uint16)
         facts["copy"] = copies.number(facts["key"], order, first)
-        rows = _rows(facts, chunks)
-        return with_labels(rows.take(key_order(rows.table.key)), labels), 0, []
+        del order, first
+        order = key_order(facts["key"])
+        for name in list(facts):  # one after the other, so that only one of them is in memory twice
+            facts[name] = facts[name][order]
+        return with_labels(_rows(facts, chunks), labels), 0, []
     run = np.cumsum(first) - 1
     label = facts["label"][order]
     torn = np.zeros(run[-1] + 1, dtype=bool)
@@ -106,15 +107,20 @@ def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]
     if not tables:
         return {"label": np.zeros(0, dtype=np.int32)}, (), None
     facts = pa.concat_tables(tables)
-    label = facts.column("label").combine_chunks().dictionary_encode()
-    columns = {name: facts.column(name).to_numpy() for name in ("value", "time", "weight", "field_group", "given")}
-    columns["key"] = from_fixed_binary(facts.column("key"), 32, np.uint8)
+    counts = [len(table) for table in tables]
+    del tables
+    label = facts.column("label").dictionary_encode().combine_chunks()
+    columns = {"key": from_fixed_binary(facts.column("key"), 32, np.uint8)}
+    facts = facts.drop_columns(["label", "key"])
+    for name in ("value", "time", "weight", "field_group", "given"):
+        columns[name] = facts.column(name).to_numpy()
+        facts = facts.drop_columns(name)
     labels = label.dictionary.to_pylist()
     place = np.empty(len(labels), dtype=np.int32)
     place[sorted(range(len(labels)), key=labels.__getitem__)] = np.arange(len(labels))
     columns["label"] = place[label.indices.to_numpy()]
-    columns["shard"] = np.repeat(-1 - np.arange(len(tables), dtype=np.int32), [len(table) for table in tables])
-    columns["position"] = np.concatenate([np.arange(len(table), dtype=np.int32) for table in tables])
+    columns["shard"] = np.repeat(-1 - np.arange(len(counts), dtype=np.int32), counts)
+    columns["position"] = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
     return columns, sorted(labels), None if chunks.kind == "table" else facts.column("origin")
 
 
@@ -129,17 +135,18 @@ def _columns(file: Path, names: Sequence[str]) -> Any:
 def _order(facts: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
     """By key; copies by what they carry, never by where they were found, known times first."""
     carried = [facts[name] for name in ("weight", "given", "field_group", "time", "value")]
-    return np.lexsort((*carried, facts["time"] == split.TIME_MISSING, facts["label"], *key_words(facts["key"]).T[::-1]))
+    return key_order(facts["key"], (*carried, facts["time"] == split.TIME_MISSING, facts["label"]))
 
 
 def _rows(facts: dict[str, NDArray[Any]], chunks: Chunks) -> Rows:
     n = len(facts["label"])
     given = facts.pop("given")
+    if "signature" not in facts:
+        facts["signature"] = _signatures(chunks, facts["shard"], facts["position"])
     table = RowTable(
         group=np.arange(n, dtype=np.int64),
         side=np.full(n, split.UNDECIDED, dtype=np.uint8),
         generation=np.zeros(n, dtype=np.uint16),
-        signature=_signatures(chunks, facts["shard"], facts["position"]),
         **{"copy": np.zeros(n, dtype=np.uint32), **facts},
     )
     return Rows(table, (), given)

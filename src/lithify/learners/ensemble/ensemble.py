@@ -13,23 +13,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithify.data.batches import Blocks, TrainingData, take
-from lithify.data.params import read
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
 from lithify.learners.base import Learner, Partial
+from lithify.learners.ensemble import jobs
 from lithify.learners.ensemble import state as states
-from lithify.learners.ensemble.rules import EnsembleParams, competing, engine_of, settle, trains_with, within
+from lithify.learners.ensemble.rules import EnsembleParams, engine_of, settle, trains_with, within
 from lithify.learners.ensemble.selection import loss_of, select
 from lithify.learners.folds import fold_of, parted
-from lithify.learners.registry import learner
 
 _SCORED = 4096
 
@@ -63,8 +61,9 @@ class Ensemble(Learner):
         """Those of all rungs and of all parts of all members."""
         before = (0, *self.params.rungs)
         rungs = sum(self._live(number) * (after - before[number]) for number, after in enumerate(self.params.rungs))
-        named = (self._learner(key, ()).steps(self._data(key, data, ())) for key in self._parts(()))
-        full = [self._whole(candidate).steps(data) for candidate in self.params.candidates]
+        keys = jobs.parts(self.params, ())
+        named = (jobs.learner_of(self.params, key, ()).steps(jobs.data_of(self.params, key, data, ())) for key in keys)
+        full = [jobs.made(candidate).steps(data) for candidate in self.params.candidates]
         return int(rungs) + sum(named) + (self.params.keep * max(full) if full else 0)
 
     def start(self, data: TrainingData) -> State:
@@ -92,14 +91,16 @@ class Ensemble(Learner):
     def finish(self, state: State, data: TrainingData) -> State:
         """The members that were given a weight."""
         self._open = None  # what the last member learned from goes before the others' is made again
-        finished, scores = [], []
-        for number in range(len(self.params.members) + len(state.facts["live"])):
-            parts = [key for key in self._parts(state.facts["live"]) if states.member_of(key) == number]
-            member = self._learner(parts[0], state.facts["live"])
-            done = [member.finish(states.job(state, key), self._data(key, data, state.facts["live"])) for key in parts]
-            finished.append((self._spec(parts[0], state.facts["live"]), done))
-            alone = len(self.params.members) + len(state.facts["live"]) == 1
-            scores.append(None if alone else self._held_out(member, done, data))
+        finished, scores, live = [], [], state.facts["live"]
+        keys = jobs.parts(self.params, live)
+        members = len(self.params.members) + len(live)
+        for number in range(members):
+            parts = [key for key in keys if states.member_of(key) == number]
+            member = jobs.learner_of(self.params, parts[0], live)
+            its = (jobs.data_of(self.params, key, data, live) for key in parts)
+            done = [member.finish(states.job(state, key), rows) for key, rows in zip(parts, its, strict=True)]
+            finished.append((jobs.spec(self.params, parts[0], live), done))
+            scores.append(None if members == 1 else self._held_out(member, done, data))
         weights = select(
             scores,
             data.target[data.train],
@@ -162,25 +163,25 @@ class Ensemble(Learner):
         states.check_progress(state, len(self.params.candidates), len(self.params.rungs), self.params.keep)
         facts = state.facts
         keys = facts["jobs"].keys()
-        queue = self._queue(facts)
+        queue = jobs.queue(self.params, facts)
         known = {*queue, *(f"c{number}" for number in range(len(self.params.candidates)))}
         late = facts["phase"] <= len(self.params.rungs) and not 0 <= facts["at"] < len(queue)
         if late or not keys <= known or keys != facts["steps"].keys():
             raise MalformedContainer("The state in the checkpoint is of another ensemble.")
         for key in keys:
-            its = self._data(key, data, facts["live"])
-            member = self._learner(key, facts["live"])
+            its = jobs.data_of(self.params, key, data, facts["live"])
+            member = jobs.learner_of(self.params, key, facts["live"])
             if not 0 <= facts["steps"][key] <= member.steps(its):
                 raise MalformedContainer("The steps in the checkpoint do not fit.", found=str(facts["steps"][key]))
             member.admit(states.job(state, key), its)
 
     def figures(self, state: State) -> dict[str, float]:
         """Those of the member that is being trained."""
-        queue = self._queue(state.facts)
+        queue = jobs.queue(self.params, state.facts)
         if self.done(state) or state.facts["at"] >= len(queue):
             return {}
         key = queue[state.facts["at"]]
-        return self._learner(key, state.facts["live"]).figures(states.job(state, key))
+        return jobs.learner_of(self.params, key, state.facts["live"]).figures(states.job(state, key))
 
     def _members(self, state: State) -> list[states.Member]:
         """The members of a finished state, made once: they keep what they derive from their own states."""
@@ -189,70 +190,29 @@ class Ensemble(Learner):
             finished = self._finished = (state, list(states.members(state)))
         return finished[1]
 
-    # Which member is trained when. A job is a candidate, "c3", or a part of a member, "m0.2".
-
     def _live(self, rung: int) -> int:
         """How many candidates take part in a rung."""
         first, rungs = len(self.params.candidates), len(self.params.rungs)
         return states.surviving(first, self.params.keep, rungs)[rung]
 
-    def _spec(self, key: str, live: Sequence[int]) -> Mapping[str, Any]:
-        """Learner and parameters of a job."""
-        if key.startswith("c"):
-            return competing(self.params.candidates[int(key[1:])], self.params)
-        named, number = len(self.params.members), states.member_of(key)
-        of: Mapping[str, Any]
-        if number < named:
-            of = self.params.members[number]
-        else:
-            of = self.params.candidates[live[number - named]]
-        return of
-
-    def _learner(self, key: str, live: Sequence[int]) -> Learner:
-        return self._whole(self._spec(key, live))
-
-    def _whole(self, spec: Mapping[str, Any]) -> Learner:
-        learns = learner(spec["learner"])
-        return learns(read(learns.Params, {name: value for name, value in spec.items() if name != "learner"}))
-
-    def _bags(self, key: str, live: Sequence[int]) -> bool:
-        """Whether the learner leaves folds out by itself."""
-        return learner(self._spec(key, live)["learner"]).held_out is not Learner.held_out
-
-    def _parts(self, live: Sequence[int]) -> list[str]:
-        """The parts of the named members, and of the candidates that are left once their contest is over."""
-        keys = []
-        for number in range(len(self.params.members) + len(live)):
-            whole = self._bags(f"m{number}.0", live)
-            keys += [f"m{number}.{part}" for part in range(1 if whole else self.params.folds)]
-        return keys
-
-    def _queue(self, facts: Mapping[str, Any]) -> list[str]:
-        if facts["phase"] < len(self.params.rungs):
-            return [f"c{number}" for number in facts["live"]]
-        return self._parts(facts["live"])
-
-    def _data(self, key: str, data: TrainingData, live: Sequence[int]) -> TrainingData:
-        """All rows for learners that leave folds out by themselves, else all but one fold."""
-        if key.startswith("c") or self._bags(key, live):
-            return data
-        fold = fold_of(data.group[data.train], self.params.folds, data.seed)
-        part = int(key.partition(".")[2])
-        return replace(data, train=data.train[fold != part], stop=data.train[fold == part])
-
     def _opened(self, state: State, data: TrainingData) -> tuple[str, Learner, TrainingData]:
-        key = self._queue(state.facts)[state.facts["at"]]
+        key = jobs.queue(self.params, state.facts)[state.facts["at"]]
         with self._lock:
             if self._open is None or self._open[0] != key or self._open[3] is not data:
                 live = state.facts["live"]
-                self._open = (key, self._learner(key, live), self._data(key, data, live), data)
+                self._open = (
+                    key,
+                    jobs.learner_of(self.params, key, live),
+                    jobs.data_of(self.params, key, data, live),
+                    data,
+                )
             return self._open[:3]
 
     def _next(self, state: State, data: TrainingData) -> State:
         """The same state, with a job under way that has a step left to take, unless all is done."""
         while not self.done(state):
             facts = state.facts
-            queue = self._queue(facts)
+            queue = jobs.queue(self.params, facts)
             if facts["at"] == len(queue):
                 state = self._after(state)
                 continue
@@ -276,11 +236,16 @@ class Ensemble(Learner):
         if facts["phase"] > rungs:
             return State(state.arrays, facts)
         live = facts["live"]
-        losses = {c: loss_of(self._learner(f"c{c}", live).figures(states.job(state, f"c{c}"))) for c in live}
+        losses = {
+            c: loss_of(jobs.learner_of(self.params, f"c{c}", live).figures(states.job(state, f"c{c}"))) for c in live
+        }
         kept = states.surviving(len(self.params.candidates), self.params.keep, rungs)[facts["phase"]]
         facts["live"] = sorted(sorted(live, key=lambda c: (losses[c], c))[:kept])
         gone = [f"c{c}" for c in live if facts["phase"] == rungs or c not in facts["live"]]
         return states.without(State(state.arrays, facts), gone)
+
+    def _loss(self, state: State, key: str) -> float:
+        return loss_of(jobs.learner_of(self.params, key, state.facts["live"]).figures(states.job(state, key)))
 
     def _held_out(self, member: Learner, parts: Sequence[State], data: TrainingData) -> NDArray[np.float64] | None:
         """Scores of the training rows by parts that have not seen them; None where there are none such."""

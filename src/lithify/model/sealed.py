@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,7 +42,7 @@ class Sealed:
     tolerance: float
     file: container.Container
 
-    @property
+    @cached_property
     def fields(self) -> tuple[Field, ...]:
         """The input fields of a table, sorted by name; empty for mail and text."""
         return tuple(Field(**field) for field in self.card["data"]["fields"] if field["role"] == "input")

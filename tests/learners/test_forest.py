@@ -239,6 +239,25 @@ def test_rows_that_kernels_could_not_read_are_refused() -> None:
         contributions(forest, np.zeros((2, 1)))
 
 
+def test_what_is_sealed_is_narrow_and_scores_the_same() -> None:
+    forest = grow(15, [4, 1, 31])
+    narrow = forest.narrow()
+    assert [narrow[name].dtype.name for name in ("feature", "left", "gain", "threshold", "value")] == [
+        "uint16", "int16", "float32", "float64", "float64",
+    ]  # fmt: skip
+    again = from_arrays(narrow)
+    audit(again, COLUMNS, 1)
+    assert score(again, sample(16, 64)).tobytes() == score(forest, sample(16, 64)).tobytes()
+    assert np.array_equal(again.cover, forest.cover)
+
+
+def test_what_does_not_fit_stays_wide() -> None:
+    forest = grow(15, [4, 1, 31])
+    large = replace(forest, gain=forest.gain + 1e300, cover=forest.cover + 0.1, feature=forest.feature + 70_000)
+    narrow = large.narrow()
+    assert [narrow[name].dtype.name for name in ("gain", "cover", "feature")] == ["float64", "float64", "int32"]
+
+
 def test_arrays_and_back() -> None:
     forest = grow(15, [4, 1, 31])
     arrays = forest.arrays("a/")
@@ -247,7 +266,7 @@ def test_arrays_and_back() -> None:
     audit(again, COLUMNS, 1)
     assert np.array_equal(score(again, sample(16, 64)), score(forest, sample(16, 64)))
     for name, array in arrays.items():
-        for wrong in (None, array.astype(np.float32), array[:, None]):
+        for wrong in (None, array.astype(object), array[:, None]):
             changed = {**arrays, name: wrong} if wrong is not None else {k: v for k, v in arrays.items() if k != name}
             with pytest.raises(MalformedContainer):
                 from_arrays(changed, "a/")

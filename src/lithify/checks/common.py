@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import canon
-from lithify.data.batches import Block, Blocks, Hashed
+from lithify.data.batches import Block, Blocks, Hashed, Pixels
 from lithify.data.state import State
 from lithify.store import container
 
@@ -26,8 +26,8 @@ def spoiled(state: State) -> list[tuple[State, str]]:
         if len(array):
             wrong.append((State({**others, name: array[:-1]}, state.facts), f"{name} cut short"))
         wrong.append((State({**others, name: array[None]}, state.facts), f"{name} of another rank"))
-        other = np.float32 if array.dtype != np.float32 else np.int32
-        wrong.append((State({**others, name: array.astype(other)}, state.facts), f"{name} of another dtype"))
+        other = np.zeros(array.shape, np.int8 if array.dtype != np.int8 else np.int16)
+        wrong.append((State({**others, name: other}, state.facts), f"{name} of another dtype"))
     if state.arrays:
         wrong.append((State({}, state.facts), "no arrays"))
     return wrong
@@ -51,6 +51,8 @@ def block_digest(blocks: Blocks) -> str:
 
 def arrays(block: Block) -> list[NDArray[Any]]:
     """The arrays of a block."""
+    if isinstance(block, Pixels):
+        return [block.take(np.arange(len(block)))]
     return [block.start, block.index] if isinstance(block, Hashed) else [block.values]
 
 

@@ -50,6 +50,27 @@ def adult() -> Path:
     return _installed("adult.csv.gz")
 
 
+def digits() -> Path:
+    """The image sample: 1,797 handwritten digits of 8 x 8 pixels as PNG, one folder for each digit, as a tar.xz.
+
+    Returns
+    -------
+    Path
+        The archive as installed; read it in place, it belongs to the package.
+
+    Raises
+    ------
+    NotFound
+        When the package was installed without its data.
+
+    Examples
+    --------
+    >>> digits().name
+    'digits.tar.xz'
+    """
+    return _installed("digits.tar.xz")
+
+
 def _installed(name: str) -> Path:
     path = Path(str(files(__name__))) / name
     if not path.is_file():

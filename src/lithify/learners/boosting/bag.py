@@ -54,7 +54,7 @@ def bag(members: Sequence[Forest], shift: float, scale: float, classes: int, col
         "member_start": np.cumsum([0, *map(len, members)], dtype=np.int64),
         "member_bias": np.array([shift + scale * forest.bias for forest in members]),
     }
-    return State({**whole.arrays(), **starts}, {"classes": classes, "columns": columns})
+    return State({**whole.narrow(), **starts}, {"classes": classes, "columns": columns})
 
 
 def member_of(state: State, whole: Forest, member: int) -> Forest:

@@ -90,8 +90,22 @@ class Forest:
         return self.derive("width", lambda forest: int(forest.feature.max(initial=-1)) + 1)
 
     def arrays(self, prefix: str = "") -> dict[str, NDArray[Any]]:
-        """What to seal, by name."""
+        """Its arrays, by name."""
         return {prefix + name: getattr(self, name) for name in DTYPES}
+
+    def narrow(self, prefix: str = "") -> dict[str, NDArray[Any]]:
+        """What to seal, by name: arrays in smaller types where those hold them.
+
+        Gains, of which only shares are ever shown, are rounded to float32; everything else keeps its values.
+        """
+        arrays = self.arrays(prefix)
+        for name, dtype in NARROW.items():
+            wide = arrays[prefix + name]
+            with np.errstate(over="ignore", under="ignore"):
+                small = wide.astype(dtype)
+            if np.isfinite(small).all() if name == "gain" else np.array_equal(small, wide):
+                arrays[prefix + name] = small
+        return arrays
 
     def derive(self, name: str, make: Callable[[Forest], Derived]) -> Derived:
         """What ``make`` gives for this forest, made once; never sealed."""
@@ -106,10 +120,14 @@ DTYPES = {
     if each.init
 }
 """The arrays of a forest and what they are made of; all have one dimension."""
+NARROW = {name: np.dtype(to) for name, to in {
+    "feature": "uint16", "left": "int16", "right": "int16", "gain": "float32", "cover": "float32",
+}.items()}  # fmt: skip
+"""What some of them may be sealed as."""
 
 
 def from_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> Forest:
-    """The forest that ``Forest.arrays`` took apart; not yet to be trusted, see :func:`audit`.
+    """The forest that ``Forest.arrays`` or ``Forest.narrow`` took apart; not yet to be trusted, see :func:`audit`.
 
     Raises
     ------
@@ -118,13 +136,13 @@ def from_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> Forest:
     """
     found = {name: arrays.get(prefix + name) for name in DTYPES}
     for name, array in found.items():
-        if array is None or array.dtype != DTYPES[name] or array.ndim != 1:
+        if array is None or array.dtype not in (DTYPES[name], NARROW.get(name)) or array.ndim != 1:
             raise MalformedContainer(
                 "The arrays are not those of a forest.",
                 expected=f"{prefix}{name} of {DTYPES[name]} with one dimension",
                 found="none" if array is None else f"{array.dtype} of shape {array.shape}",
             )
-    return Forest(**{name: np.ascontiguousarray(array) for name, array in found.items()})
+    return Forest(**{name: np.ascontiguousarray(array, dtype=DTYPES[name]) for name, array in found.items()})
 
 
 def empty(outputs: int) -> Forest:

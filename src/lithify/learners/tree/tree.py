@@ -147,7 +147,7 @@ class Tree(Learner):
         choice = Choice(self.params.alpha or 0.0, self.params.alpha or 0.0, 0.0)
         if parted(problem.fold) and self.params.alpha is None:
             choice = tree_validation.choose(trees, cuts, problem, self.params.one_standard_error)
-        arrays = tree_sealing.forest(trees[-1], problem, cuts[-1], choice.alpha).arrays(TREE)
+        arrays = tree_sealing.forest(trees[-1], problem, cuts[-1], choice.alpha).narrow(TREE)
         if self._folds:
             pairs = zip(trees[:-1], cuts[:-1], strict=True)
             folds = [tree_sealing.forest(tree, problem, cut, choice.inside) for tree, cut in pairs]

@@ -14,6 +14,7 @@ NAMES = {
 }
 ALONE = {"forest_scoring": "how fast a forest scores rows, by our kernels and by LightGBM"}
 LONG = {"tables": "how well and how fast tables are learned, beside peers; hours, so it must be named"}
+IMAGES = {"images": "how well images are classified after a given time, beside peers; must be named"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     names = given.names or list(NAMES)
-    known = {**NAMES, **ALONE, **LONG}
+    known = {**NAMES, **ALONE, **LONG, **IMAGES}
     if unknown := sorted({*names} - known.keys()):
         parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(known)}")
     for number, name in enumerate(names):
@@ -61,7 +62,7 @@ def _tables(parser: argparse.ArgumentParser, given: argparse.Namespace) -> objec
 def _parser() -> argparse.ArgumentParser:
     from benchmarks import tables_options
 
-    listed = "\n".join(f"  {name:14} {what}" for name, what in (NAMES | ALONE | LONG).items())
+    listed = "\n".join(f"  {name:14} {what}" for name, what in (NAMES | ALONE | LONG | IMAGES).items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Runs benchmarks, ours and peers on the same rows.\n\n{listed}",

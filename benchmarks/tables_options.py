@@ -50,13 +50,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("tables (--data is then a folder of CSV files whose target column is `target`)")
     group.add_argument("--peers-python", metavar="FILE", help="Python of the peers' environment; LITHIFY_BENCH_PEERS")
     group.add_argument(
-        "--results", metavar="FILE", default="tables.jsonl", help="where figures are kept: goes on there"
+        "--results", metavar="FILE", help="where figures are kept, tables.jsonl or images.jsonl: goes on there"
     )
     group.add_argument("--quiet", type=float, metavar="CORES", help="wait before each training until no more are busy")
     group.add_argument("--again", type=float, metavar="CORES", help="run again where others kept more cores busy")
     group.add_argument("--report", action="store_true", help="run nothing, print what the results say")
     group.add_argument("--tables", metavar="NAMES", help="some tables, in this order, separated by commas")
-    group.add_argument("--systems", metavar="NAMES", help=f"some of: {', '.join(SYSTEMS)}")
+    group.add_argument("--systems", metavar="NAMES", help=f"some of: {', '.join(SYSTEMS)}; or of images")
     group.add_argument("--seeds", metavar="NUMBERS", help=f"such as 0,1; 0 to {SEEDS - 1} if not given")
 
 
@@ -75,7 +75,7 @@ def make(parser: argparse.ArgumentParser, given: argparse.Namespace) -> TableOpt
         systems=systems,
         seeds=seeds,
         peers_python=Path(python).expanduser() if python else None,
-        results=Path(given.results).expanduser(),
+        results=Path(given.results or "tables.jsonl").expanduser(),
         report=given.report,
         quiet=given.quiet,
         again=given.again,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from lithify import canon, recipe
 from lithify.data import params
-from lithify.errors import NotFound, RecipeError
+from lithify.errors import NotFound, RecipeError, Unsupported
+from lithify.learners.registry import learner, names
 from lithify.recipe import Recipe, Subject, load, parse, reread, resolve, to_toml
 
 LABELS = ("ham", "spam")
@@ -257,3 +258,74 @@ def test_a_resolved_recipe_of_a_table_is_read_back(learner, quality) -> None:
     about = Subject("table", "regression", (), 5000, (('"c"', "category"), ("a b", "number")))
     resolved = resolve(parse({"learner": learner, "quality": quality}), about)
     assert resolve(parse(tomllib.loads(to_toml(resolved))), about) == resolved
+
+
+class Painter:
+    """What :func:`resolve` asks of a learner of images."""
+
+    Params = Everything
+    reads = ("pixels", "hashed")
+    tasks = ("classification",)
+    held_out = None
+
+    @classmethod
+    def settle(cls, params, rows, columns, classes, side=0, channels=0):
+        return params if params.maybe else replace(params, maybe=rows, sizes=(1 + columns, classes, side, channels))
+
+
+@pytest.fixture
+def _painter(monkeypatch) -> None:
+    registry = {"network": Painter}
+    monkeypatch.setattr(recipe, "learner", lambda name: registry[name] if name in registry else learner(name))
+    monkeypatch.setattr(recipe, "names", lambda: sorted({*names(), "network"}))
+
+
+IMAGES = Subject("image", "classification", ("cat", "dog", "owl"), 100, (), 375, 3)
+
+
+@pytest.mark.usefixtures("_painter")
+def test_images_are_learned_at_a_size_that_is_settled() -> None:
+    resolved = resolve(parse({}), IMAGES)
+    assert resolved["learner"] == "network"
+    assert resolved["features"] == {"side": 224, "channels": 3}
+    assert resolved["params"]["sizes"] == [1, 3, 224, 3]
+    assert (resolved["folds"], resolved["coverage"]) == (0, 0.9)
+    grey = resolve(parse({}), replace(IMAGES, side=28, channels=1))
+    assert grey["features"] == {"side": 28, "channels": 1}
+    asked = resolve(parse({"features": {"side": 50, "channels": 1}, "folds": 3, "coverage": 0.8}), IMAGES)
+    assert asked["features"] == {"side": 50, "channels": 1}
+    assert asked["params"]["sizes"] == [1, 3, 50, 1]
+    assert (asked["folds"], asked["coverage"]) == (0, 0.8)
+
+
+@pytest.mark.usefixtures("_painter")
+@pytest.mark.parametrize("document", [{}, {"features": {"side": 50}}, {"quality": "best", "coverage": 0.8, "seed": 3}])
+def test_a_resolved_recipe_of_images_is_read_back(document) -> None:
+    resolved = resolve(parse(document), IMAGES)
+    assert resolve(parse(tomllib.loads(to_toml(resolved))), IMAGES) == resolved
+    assert reread(canon.loads(canon.dumps(resolved)), IMAGES) == resolved
+
+
+@pytest.mark.usefixtures("_painter")
+@pytest.mark.parametrize(
+    "wrong", [{"side": 7}, {"side": -1}, {"side": 4000}, {"channels": 2}, {"size": 3}, {"fields": []}]
+)
+def test_a_size_of_images_that_does_not_fit_fails(wrong) -> None:
+    with pytest.raises(RecipeError):
+        resolve(parse({"features": wrong}), IMAGES)
+    resolved = resolve(parse({}), IMAGES)
+    with pytest.raises(RecipeError):
+        reread({**resolved, "features": {**resolved["features"], **wrong}}, IMAGES)
+    with pytest.raises(RecipeError, match="not complete"):
+        reread({**resolved, "features": {"side": 224}}, IMAGES)
+
+
+def test_a_recipe_for_images_is_checked_before_any_is_read() -> None:
+    recipe.check(parse({"features": {"side": 64, "channels": 1}}))
+    with pytest.raises(RecipeError, match="Did you mean 'side'"):
+        recipe.check(parse({"features": {"sid": 64}}))
+
+
+def test_learners_that_cannot_see_say_so() -> None:
+    with pytest.raises(Unsupported, match="no features of rows of kind 'image'"):
+        resolve(parse({"learner": "linear"}), IMAGES)

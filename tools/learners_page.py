@@ -9,10 +9,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from lithify.features.image import ImageParams
 from lithify.features.table import TableParams
 from lithify.learners.registry import BUILT_IN, learner
 
 PAGE = Path(__file__).parents[1] / "docs" / "learners.md"
+FEATURES: dict[str, type] = {"features": TableParams, "image": ImageParams}
 _TABLE = re.compile(r"(<!-- parameters: (?P<name>[a-z]+) -->\n).*?(?=\n\n|\Z)", re.DOTALL)
 _ENTRY = re.compile(r"^(?P<names>\w+(?:, \w+)*) : .*$\n(?P<text>(?:^ +.*$\n?)+)", re.MULTILINE)
 
@@ -36,7 +38,7 @@ def table(params: type) -> str:
 
 
 def _params(name: str) -> type:
-    return TableParams if name == "features" else learner(name).Params
+    return FEATURES[name] if name in FEATURES else learner(name).Params
 
 
 def _documented(params: type) -> list[tuple[list[str], str]]:
@@ -52,5 +54,5 @@ def _value(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    assert set(BUILT_IN) | {"features"} == set(re.findall(r"<!-- parameters: (\w+) -->", PAGE.read_text("utf-8")))
+    assert set(BUILT_IN) | set(FEATURES) == set(re.findall(r"<!-- parameters: (\w+) -->", PAGE.read_text("utf-8")))
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

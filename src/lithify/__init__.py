@@ -17,6 +17,12 @@ Tables are frames of pandas, Polars or Arrow, columns, records, or files:
     model.predict_values(frame)                     # of a regression
     model.explain({"age": 39, "job": "clerk"})      # what each field adds to the score
 
+Images are folders with one sub-folder per label, archives, tables or arrays of them:
+
+    model = lf.train("photos/")
+    model.predict(["new.jpg", array])               # labels with probabilities, sets, and how unusual the image is
+    lf.export(model, onnx="photos.onnx")            # for any ONNX runtime
+
 Nothing below loads before it is used (PEP 562), so importing the package costs next to nothing.
 """
 
@@ -27,11 +33,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lithify import errors
-    from lithify.api import audit, diff, evaluate, open, snapshot, train, verify, withdraw
+    from lithify.api import audit, diff, evaluate, export, open, snapshot, train, verify, withdraw
     from lithify.data.snapshot import Snapshot
     from lithify.evaluation.audit.finding import Audit
     from lithify.evaluation.evaluate import Evaluation
     from lithify.model.explain import Explanation
+    from lithify.model.export import Export
     from lithify.model.model import Model
     from lithify.model.prediction import Prediction
 
@@ -41,6 +48,7 @@ __all__ = [
     "Audit",
     "Evaluation",
     "Explanation",
+    "Export",
     "Model",
     "Prediction",
     "Snapshot",
@@ -49,6 +57,7 @@ __all__ = [
     "diff",
     "errors",
     "evaluate",
+    "export",
     "open",
     "snapshot",
     "train",
@@ -56,11 +65,12 @@ __all__ = [
     "withdraw",
 ]
 
-_VERBS = ("audit", "diff", "evaluate", "open", "snapshot", "train", "verify", "withdraw")
+_VERBS = ("audit", "diff", "evaluate", "export", "open", "snapshot", "train", "verify", "withdraw")
 _HOMES = dict.fromkeys(_VERBS, "lithify.api") | {
     "Audit": "lithify.evaluation.audit.finding",
     "Evaluation": "lithify.evaluation.evaluate",
     "Explanation": "lithify.model.explain",
+    "Export": "lithify.model.export",
     "Model": "lithify.model.model",
     "Prediction": "lithify.model.prediction",
     "Snapshot": "lithify.data.snapshot",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lithify.data.withdraw import Withdrawal
     from lithify.evaluation.audit.finding import Audit
     from lithify.evaluation.evaluate import Evaluation
+    from lithify.model.export import Export
     from lithify.model.model import Model
     from lithify.recipe import Recipe
     from lithify.store.home import Home
@@ -66,9 +67,10 @@ def snapshot(
     Parameters
     ----------
     data : path, or an object with columns
-        A maildir, an mbox, a folder with one sub-folder per label, files with an index, an archive of any of these; a
-        CSV, TSV, JSON lines, Parquet, Arrow or Excel file, a folder of such files, or an SQLite database; a pandas or
-        Polars frame, an Arrow table, a dict of columns, a list of dicts, a NumPy array, or a pair (X, y) of arrays.
+        A maildir, an mbox, a folder of mail, texts or images with one sub-folder per label, files with an index, an
+        archive of any of these; a CSV, TSV, JSON lines, Parquet, Arrow or Excel file, a folder of such files, or an
+        SQLite database; IDX and CIFAR files; a pandas or Polars frame, an Arrow table, a dict of columns, a list of
+        dicts, a NumPy array, a pair (X, y) of arrays, or a ``datasets`` object.
     name : str, optional
         A name for it in the home.
     parent : Snapshot or THING, optional
@@ -77,7 +79,7 @@ def snapshot(
         ``time``, ``hash``, ``group:FIELD`` or ``given:FIELD``; by time where that can be, if not given.
     strict : bool
         Whether one quarantined row is an error.
-    kind : "mail", "text" or "table", optional
+    kind : "mail", "text", "table" or "image", optional
         What the rows are, where that cannot be seen.
     label, text, time, group, weight : str, optional
         Columns of a table; ``label`` also labels a collection that has no labels, ``group`` also names a header field.
@@ -251,6 +253,8 @@ def train(
     session: str | float | None = None,
     checkpoint_every: int | None = None,
     threads: int | None = None,
+    processes: int | None = None,
+    cache_limit: str | int | None = None,
     new: bool = False,
     out: Path | str | None = None,
     home: Place = None,
@@ -270,7 +274,12 @@ def train(
         Single values; win over all else.
     session : str or float, optional
         Time after which to stop cleanly.
-    checkpoint_every, threads : int, optional
+    checkpoint_every : int, optional
+        Steps between checkpoints, instead of by time.
+    threads, processes : int, optional
+        Threads of each process, and processes that share the work (one, if not given); neither changes a bit.
+    cache_limit : str or int, optional
+        Bytes that decoded images may take on the disk, such as ``"5G"``.
     new : bool
         Leave an unfinished run of the same data that differs, and start another.
     out : path, optional
@@ -300,7 +309,7 @@ def train(
         check_out(Path(out))
     opened = open_home(home)
     frozen = find_or_make(opened, data, report=report, **asked)
-    settings = make_settings(threads, session, checkpoint_every)
+    settings = make_settings(threads, session, checkpoint_every, processes, cache_limit)
     source = source_name(opened, data if isinstance(data, (str, Path)) else frozen)
     model = run(opened, frozen, wanted, source, settings, new=new, report=report).model
     return model if out is None else write_model(model, Path(out))
@@ -397,6 +406,51 @@ def verify(model: Model | Path | str, *, rebuild: bool = False, home: Place = No
                 hint="The file was not made from that data by that recipe, or this machine computes other bits.",
             )
     return sealed
+
+
+def export(
+    model: Model | Path | str,
+    *,
+    onnx: Path | str,
+    data: Data | None = None,
+    home: Place = None,
+    report: Reporter = silent,
+    **asked: Any,
+) -> Export:
+    """Writes a model of images as one self-contained ONNX file, if that gives every row the label that the model does.
+
+    Parameters
+    ----------
+    model : Model or path or THING
+    onnx : path
+        The file: pixels in, calibrated probabilities out; see :func:`lithify.model.export.export_onnx`.
+    data : Snapshot or path or THING, optional
+        Test rows of it are compared too, beside made-up inputs. Their labels are not read, so it is no look at the test.
+
+    Raises
+    ------
+    Unsupported
+        The model is not a network that classifies images.
+    RunError
+        A row would get another label; nothing is written.
+    """
+    from lithify.data.snapshot import Snapshot
+    from lithify.model import export as exports
+
+    path = check_out(Path(onnx))
+    if path.suffix == SUFFIX:
+        raise UsageError(f"{path.name} would be a model by its name.", expected="a file that ends in .onnx")
+    opened = data.home if isinstance(data, Snapshot) and home is None else None
+    sealed = open(model, home=home) if isinstance(model, (str, Path)) else model
+    if data is None:
+        return exports.export_onnx(sealed, path)
+    frozen = find_or_make(opened or open_home(home), data, report=report, **(asked | read_as(sealed)))
+    if frozen.kind != sealed.kind:
+        raise UsageError(
+            "The rows to compare are of another kind than the model.", expected=sealed.kind, found=frozen.kind
+        )
+    report(Update("comparing"))
+    return exports.export_onnx(sealed, path, frozen)
 
 
 def is_snapshot(thing: str, home: Place = None) -> bool:

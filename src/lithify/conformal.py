@@ -30,6 +30,8 @@ REVISION = 2
 LEAST_ROWS = 100
 """Calibration rows of a bin at least; more where the coverage cannot be shown with so few."""
 MOST_BINS = 10
+_NAMED = 24
+"""Labels that are named one by one in a sentence."""
 _NUMBER = (int, float)
 _SETS = {"kind": str, "coverage": _NUMBER, "thresholds": [_NUMBER], "rows": [int], "held": [bool]}
 _INTERVALS = {
@@ -211,7 +213,12 @@ def sentences(state: Mapping[str, Any], labels: Sequence[str] = ()) -> list[str]
     lines = [f"Sets hold the true label of {claimed} of the rows of each label, by {rows:,} rows."]
     if len(set(state["thresholds"])) > 1:
         lines.append("A set can leave out the most probable label: each label is held to a probability of its own.")
-    if short:
+    if len(short) > _NAMED:
+        lines.append(
+            f"Too few calibration rows for that of {len(short):,} labels: every set holds them. It would take "
+            f"{needed:,} of a label."
+        )
+    elif short:
         lines.append(
             f"Too few calibration rows for that of {', '.join(short)}: every set holds it. It would take {needed:,} "
             "of a label."

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import os
+import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -257,6 +258,63 @@ def pins(tier: str = "native") -> dict[str, str]:
 def pinned(wanted: Mapping[str, str], env: Mapping[str, str] = os.environ) -> bool:
     """Whether an environment, by default this process's, holds all the ``wanted`` pins."""
     return all(env.get(name) == value for name, value in wanted.items())
+
+
+_NUMERIC_FLAGS = (
+    "avx2",
+    "fma",
+    "avx_vnni",
+    "avx512f",
+    "avx512bw",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_int8",
+    "amx_bf16",
+    "amx_fp16",
+)
+_ARM_FLAGS = ("asimd", "asimdhp", "asimddp", "bf16", "i8mm", "sve", "sve2", "sme")
+"""Of the flags of a CPU those by which numeric libraries choose their kernels."""
+
+MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # more is refused by older versions, which then take 128 KiB
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
+"""Settings of the GNU C library's allocator for processes that allocate and free large arrays at every step: memory
+that was freed is kept for the next step instead of being handed back and zeroed again. They change no bit."""
+
+
+@functools.cache
+def cpu_class() -> str:
+    """The numeric instruction set of this machine's CPU: machines of one class choose the same kernels.
+
+    Elsewhere than on Linux it is the architecture alone.
+    """
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            facts = file.read(1 << 16)
+    except OSError:
+        facts = ""
+    return class_of(platform.machine(), facts)
+
+
+def class_of(machine: str, cpuinfo: str) -> str:
+    r"""The class of a CPU from its architecture and the text of ``/proc/cpuinfo``, whose first entry counts.
+
+    The vendor is in it, since libraries look at that too.
+
+    >>> class_of("x86_64", "vendor_id\t: GenuineIntel\nflags\t\t: fpu avx512f fma avx2 amx_bf16\n")
+    'x86-64 GenuineIntel avx2 fma avx512f amx_bf16'
+    >>> class_of("arm64", "")
+    'arm64'
+    """
+    entry = dict(reversed([line.partition(":")[::2] for line in cpuinfo.splitlines() if ":" in line]))
+    facts = {name.strip(): value.split() for name, value in entry.items()}
+    flags = {*facts.get("flags", []), *facts.get("Features", [])}
+    known = _NUMERIC_FLAGS if machine == "x86_64" else _ARM_FLAGS
+    words = [machine.replace("_", "-"), *facts.get("vendor_id", [])[:1], *(flag for flag in known if flag in flags)]
+    return " ".join(words)
 
 
 def engine(parts: Mapping[str, int | str]) -> dict[str, int | str]:

@@ -1,4 +1,4 @@
-"""What a person wrote, parsed: lengths of time, recipes and how to run them."""
+"""What a person wrote, parsed: lengths of time, sizes, recipes and how to run them."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION = re.compile(r"(?=.)(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
+_POWERS = ["", "k", "m", "g", "t"]
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?:(?P<unit>[kmgt])(?P<binary>i(?=b))?)?b?", re.IGNORECASE)
+
 
 def duration(text: str | float | None) -> float | None:
     """Seconds of ``90s``, ``10m``, ``1h30m``, ``2d``, or of a plain number; None stays None.
@@ -32,6 +35,24 @@ def duration(text: str | float | None) -> float | None:
     if not seconds:
         raise UsageError("Not a length of time.", expected="such as 90s, 10m or 1h30m", found=repr(text))
     return seconds
+
+
+def size(text: str | int | None) -> int | None:
+    """Bytes of ``800M``, ``5G``, ``1.5 TB`` (powers of 1000) or ``4GiB`` (of 1024), or of a plain number.
+
+    None stays None. Raises ``UsageError`` for anything else, and for zero.
+
+    >>> size("800M"), size("5G"), size("4GiB"), size(4096)
+    (800000000, 5000000000, 4294967296, 4096)
+    """
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(str(text).strip().replace(" ", ""))
+    base = 1024 if found and found["binary"] else 1000
+    count = int(float(found["number"]) * base ** _POWERS.index((found["unit"] or "").lower())) if found else 0
+    if not count:
+        raise UsageError("Not a size.", expected="such as 800M, 5G or 4GiB", found=repr(text))
+    return count
 
 
 def make_recipe(
@@ -90,12 +111,22 @@ def field_kinds(values: Mapping[str, str] | Iterable[str] | None) -> dict[str, s
 
 
 def make_settings(
-    threads: int | None = None, session: str | float | None = None, checkpoint_every: int | None = None
+    threads: int | None = None,
+    session: str | float | None = None,
+    checkpoint_every: int | None = None,
+    processes: int | None = None,
+    cache_limit: str | int | None = None,
 ) -> Settings:
     """How to run; ``UsageError`` for what cannot be meant."""
     from lithify.training.run import Settings
 
-    for name, value in (("threads", threads), ("checkpoint-every", checkpoint_every)):
+    for name, value in (("threads", threads), ("checkpoint-every", checkpoint_every), ("processes", processes)):
         if value is not None and value < 1:
             raise UsageError(f"--{name} must be at least 1.", found=str(value))
-    return Settings(threads=threads, session=duration(session), checkpoint_every=checkpoint_every)
+    return Settings(
+        threads=threads,
+        session=duration(session),
+        checkpoint_every=checkpoint_every,
+        processes=processes,
+        cache_limit=size(cache_limit),
+    )

@@ -50,6 +50,8 @@ class Subject:
         How many may be learned from.
     fields : tuple of (name, kind)
         Input fields of a table, sorted by name.
+    side, channels : int
+        Of images: pixels of the short side in the middle of all images, and 1 (grey) or 3; 0 for other rows.
     """
 
     kind: str
@@ -57,6 +59,8 @@ class Subject:
     labels: tuple[str, ...]
     rows: int
     fields: tuple[tuple[str, str], ...] = ()
+    side: int = 0
+    channels: int = 0
 
 
 def subject(snapshot: Snapshot) -> Subject:
@@ -67,6 +71,8 @@ def subject(snapshot: Snapshot) -> Subject:
         snapshot.labels,
         int(np.isin(snapshot.table.side, (split.TRAIN, split.STOP)).sum()),
         tuple((field.name, field.kind) for field in snapshot.inputs),
+        snapshot.side,
+        snapshot.channels,
     )
 
 
@@ -90,7 +96,7 @@ class Recipe:
     ham_loss : float
         The share of ham that may be taken for spam (mail only).
     coverage : float
-        Of a table: the share of rows whose set of labels or interval shall hold the truth.
+        Of tables and images: the share of rows whose set of labels or interval shall hold the truth.
     spam : str
         The label that means spam; ``auto`` finds it among the labels.
     budget : float
@@ -114,7 +120,7 @@ class Recipe:
 
 
 TOP = tuple(f.name for f in dataclasses.fields(Recipe) if f.name not in ("features", "params"))
-DEFAULT_LEARNER = {"mail": "linear", "text": "linear", "table": "boosting"}
+DEFAULT_LEARNER = {"mail": "linear", "text": "linear", "table": "boosting", "image": "network"}
 _FEW_ROWS = 10_000
 """Rows of a table below which one learner alone is not the best that little time can buy."""
 
@@ -178,15 +184,17 @@ def resolve(recipe: Recipe, about: Subject) -> dict[str, Any]:
             f"The learner {name!r} cannot learn this.", expected=" or ".join(learns.tasks), found=about.task
         )
     params = params_of(learns.Params, recipe.params, name, recipe.quality)
-    params = learns.settle(params, about.rows, len(about.fields), len(about.labels))
+    eyes = _features(recipe, chosen(about.kind, learns.reads), about)
+    size = {key: eyes.get(key, 0) for key in ("side", "channels")} if about.kind == "image" else {}
+    params = learns.settle(params, about.rows, len(about.fields), len(about.labels), **size)
     resolved = {key: getattr(recipe, key) for key in ("quality", "seed", "grains", "folds")}
     resolved["learner"] = name
     resolved["params"] = parameters.plain(params)
-    resolved["features"] = _features(recipe, chosen(about.kind, learns.reads), about)
-    if about.kind == "table":
+    resolved["features"] = eyes
+    if about.kind in ("table", "image"):
         resolved["coverage"] = recipe.coverage
-        if learns.held_out is not Learner.held_out:  # its own parts give scores of rows that they have not seen
-            resolved["folds"] = 0
+    if about.kind == "image" or (about.kind == "table" and learns.held_out is not Learner.held_out):
+        resolved["folds"] = 0  # validation calibrates, or parts of the model give scores of rows they have not seen
     if about.kind == "mail":
         resolved["spam"] = _spam(recipe.spam, about.labels)  # empty where the labels are not spam and ham
         resolved["ham_loss"] = recipe.ham_loss
@@ -206,7 +214,9 @@ def _features(recipe: Recipe, name: str, about: Subject) -> dict[str, Any]:
         if given.get("fields", fields) != fields:
             raise RecipeError("The recipe is for a table with other fields.")
         given["fields"] = fields
-    return parameters.plain(params_of(features(name).Params, given, "features", recipe.quality))
+    reads = features(name)
+    params = params_of(reads.Params, given, "features", recipe.quality)
+    return parameters.plain(reads.settle(params, about.side, about.channels))
 
 
 def params_of(schema: type, given: Mapping[str, Any], what: str, quality: str = "good") -> Any:

@@ -82,5 +82,17 @@ def test_live_line_comes_with_patience_and_goes_away(monkeypatch: pytest.MonkeyP
 
 def test_line_shows_what_a_fold_is_doing() -> None:
     update = Update("training", 30, 40, {"part": "fold 2", "rate": 2.0, "left": 5.0, "validation": 0.03125})
-    assert line(update, 15.0, bar=4) == "training (fold 2) ━━━╌ 30/40, 2.0/s, 5.0 s left, validation 0.0312"
-    assert line(update, 15.0, bar=4, room=50) == "training (fold 2) ━━━╌ 30/40, 2.0/s, 5.0 s left"
+    assert line(update, 15.0, bar=4) == "training (fold 2) ━━━╌ 30/40 75 %, validation 0.0312, 2.0/s, 5.0 s left"
+    assert line(update, 15.0, bar=4, room=55) == "training (fold 2) ━━━╌ 30/40 75 %, 2.0/s, 5.0 s left"
+
+
+def test_line_gives_up_what_matters_least() -> None:
+    facts = {"part": "model", "rate": 2.0, "left": 75.0, "speed": 1024.0, "rows": "images"}
+    facts |= {"length": 0.5, "accuracy": 0.9134, "loss": 0.25, "checkpoint": 30}
+    update = Update("training", 30, 40, facts)
+    whole = "training 30/40 75 %, loss 0.25, accuracy 91.3 %, length 0.5, 1,024 images/s, 1 min 15 s left, checkpoint 30"
+    assert line(update, 15.0) == whole
+    gone = ["checkpoint 30", "length 0.5", "1,024 images/s", "accuracy 91.3 %", "loss 0.25", "1 min 15 s left"]
+    for part in gone:
+        whole = whole.replace(f", {part}", "")
+        assert line(update, 15.0, room=len(whole)) == whole

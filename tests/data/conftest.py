@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lithify import rng, samples
 from lithify.data.open import open_source
@@ -20,7 +23,7 @@ from lithify.store.home import Home, open_home
 class ListSource(Source):
     """Rows that are there already."""
 
-    def __init__(self, rows: Sequence[Row | Problem], kind: Literal["mail", "text"] = "mail") -> None:
+    def __init__(self, rows: Sequence[Row | Problem], kind: Literal["mail", "text", "image"] = "mail") -> None:
         self.kind = kind
         self._rows = rows
 
@@ -49,6 +52,45 @@ def make_rows(count: int, first: int = 0) -> list[Row]:
         Row(make_message(n), "ham" if n % 2 else "spam", time=1_010_000_000 + 86_400 * n, origin=f"row {n}")
         for n in range(first, first + count)
     ]
+
+
+def make_pixels(number: int, size: tuple[int, int] = (12, 10), channels: int = 3) -> np.ndarray:
+    """Pixels (h, w, channels) of large smooth blots that no other number has; ``size`` is (width, height)."""
+    draws = rng.bits(rng.key(7, "picture", number), 0, n=4 * 4 * channels).astype(np.uint64) >> np.uint64(56)
+    small = draws.astype(np.uint8).reshape(4, 4, channels)
+    planes = [Image.fromarray(small[:, :, c]).resize(size, Image.Resampling.BICUBIC) for c in range(channels)]
+    return np.stack([np.asarray(plane) for plane in planes], axis=2)
+
+
+def make_picture(number: int, form: str = "png", size: tuple[int, int] = (12, 10)) -> bytes:
+    """An encoded image with the pixels of that number."""
+    stream = io.BytesIO()
+    image = Image.fromarray(make_pixels(number, size))
+    image.save(stream, form, **({"quality": 95} if form in ("jpeg", "webp") else {}))
+    return stream.getvalue()
+
+
+def put_files(root: Path, files: dict[str, bytes]) -> Path:
+    """Writes files under a folder and returns it."""
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+@pytest.fixture(scope="session")
+def pixels() -> Callable[..., np.ndarray]:
+    return make_pixels
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., bytes]:
+    return make_picture
+
+
+@pytest.fixture(scope="session")
+def put() -> Callable[[Path, dict[str, bytes]], Path]:
+    return put_files
 
 
 @pytest.fixture(scope="session")

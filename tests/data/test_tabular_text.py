@@ -209,6 +209,17 @@ def test_what_csv_writes_is_read_back(rows: list[tuple[str, str]], block: int, t
     assert found == rows
 
 
+@pytest.mark.parametrize("block", range(20, 40))
+def test_a_line_end_in_a_cell_across_two_blocks(block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tabular_csv, "BLOCK", block)
+    rows = [(";,", ";,"), (";\r\n", ""), ("\r\r\n", "\n\r")]
+    found: list[tuple[str, str]] = []
+    for piece in pieces(put(tmp_path / "a.csv", written([("a", "target"), *rows]))):
+        assert isinstance(piece, Piece)
+        found += zip(*(piece.batch.column(i).to_pylist() for i in range(2)), strict=True)
+    assert found == rows
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 @given(junk=st.binary(max_size=200), name=st.sampled_from(["a.csv", "a.tsv", "a.jsonl"]))
 def test_any_bytes_give_rows_problems_or_an_error_of_ours(junk: bytes, name: str, tmp_path: Path) -> None:
@@ -305,7 +316,7 @@ def test_options_that_cannot_be_meant(tmp_path: Path) -> None:
         ({"weight": "w"}, "no column 'w'"),
         ({"query": "select 1"}, "needs an SQLite database"),
         ({"sheet": "s"}, "needs an Excel workbook"),
-        ({"kind": "image"}, "Unknown kind"),
+        ({"kind": "video"}, "Unknown kind"),
     ):
         with pytest.raises(UsageError, match=match):
             open_source(path, **options)

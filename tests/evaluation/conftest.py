@@ -72,6 +72,12 @@ class StandInModel:
         lines = [content.split(b"\n")[0].removeprefix(b"X-P: ") for content in contents]
         return np.array([[float(value) for value in line.split()] for line in lines])
 
+    def judge(self, contents):
+        return self.raw(contents), None
+
+    def history(self):
+        return None
+
     def probabilities(self, raw):
         return raw
 

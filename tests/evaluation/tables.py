@@ -50,6 +50,12 @@ class StandInTableModel:
     def draft(self):
         return self
 
+    def judge(self, contents):
+        return self.raw(contents), None
+
+    def history(self):
+        return None
+
     def raw(self, contents):
         self.asked += len(contents)
         cells = decode(self.fields, contents)

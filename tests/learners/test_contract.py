@@ -97,6 +97,25 @@ def test_ensemble(check) -> None:
     check()
 
 
+NETWORK = {"learner": "network", "width": 0.03, "depth": 1, "batch": 16, "epochs": 6.0, "device": "cpu", "precision": "fp32"}
+MIXED = {"members": [{**BOOSTING, "rounds": 2}, {"learner": "linear", "steps": 3}, NETWORK], "folds": 2, "repeats": 2}
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, id=f"{on}-{name}")
+        for on in ("two labels", "values")
+        for name, check in learner_checks(
+            Ensemble, TABLES[on], plain(Ensemble.settle(read(EnsembleParams, MIXED), 96, 5, 0))
+        )
+    ],
+)
+def test_an_ensemble_with_networks(check) -> None:
+    pytest.importorskip("torch")
+    check()
+
+
 @pytest.mark.parametrize("on", ["two labels", "three labels", "values"])
 def test_linear_without_a_row_to_learn_from(on) -> None:
     """As in a part of an ensemble that leaves out a fold in which all rows are."""

@@ -23,6 +23,7 @@ LEARNERS: dict[str, dict[str, Any]] = {
     "tree": {"folds": 2, "max_leaves": 25, "min_rows_leaf": 2},
     "boosting": BOOSTING,
     "linear": {"steps": 4, "tolerance": 0.0},
+    "network": {"width": 0.05, "depth": 1, "batch": 64, "epochs": 1.0, "device": "cpu", "precision": "fp32"},
     "ensemble": {
         "members": [{"learner": "boosting", **BOOSTING}, {"learner": "linear", "steps": 3}],
         "candidates": [{"learner": "boosting", **BOOSTING, "leaves": leaves} for leaves in (2, 5)],

@@ -16,9 +16,11 @@ from tests.training.storm import Storm
 from tests.training.tables import LEARNERS, RARE, TASKS
 
 from lithify.data.open import open_source
+from lithify.data.params import read
 from lithify.data.snapshot import open_snapshot
 from lithify.data.snapshotting import snapshot
 from lithify.errors import SessionEnded, TooFewRows
+from lithify.learners.network.network import Network
 from lithify.model.model import open_model
 from lithify.progress import Reporter, Update, silent
 from lithify.recipe import parse
@@ -29,6 +31,15 @@ from lithify.training.run import Outcome, Settings, rebuild, resolved, resume, t
 
 ALL = [pytest.param(learner, task, id=f"{learner}-{task}") for learner in LEARNERS for task in TASKS]
 STOPS = Settings(threads=2, session=1e-9, checkpoint_every=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_networks_need():
+    """This process stands for a worker: networks need one that was started with their environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in Network.needs(read(Network.Params, LEARNERS["network"])).items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="module")

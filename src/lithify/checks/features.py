@@ -14,7 +14,7 @@ import numpy as np
 from lithify import numerics
 from lithify.checks.common import HOSTILE, Check, block_digest, demand, digest, refuses, spoiled, through_a_file
 from lithify.data import params as parameters
-from lithify.data.batches import Codes, Dense, Hashed, take
+from lithify.data.batches import Block, Codes, Dense, Hashed, Pixels, take
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
 
@@ -109,6 +109,10 @@ print(json.dumps([common.block_digest(features.transform(fitted, [row])) for row
 def _buckets_are_distinct_and_in_range(features: Features, rows: Sequence[bytes]) -> None:
     for block in features.transform(features.fit([list(rows)]), list(rows)).values():
         demand(len(block) == len(rows), "a block has every row")
+        if isinstance(block, Pixels):
+            images = block.take(np.arange(len(block)))
+            demand(images.shape == block.shape and images.dtype == np.uint8, "images are of one size, uint8")
+            continue
         if isinstance(block, Dense):
             demand(not np.isinf(block.values).any(), "numbers are finite or missing")
             continue
@@ -133,7 +137,7 @@ def _columns_name_the_features(features: Features, rows: Sequence[bytes]) -> Non
     demand(len(set(names)) == len(names), "no two columns of a block have one name")
     for name, block in features.transform(fitted, list(rows)).items():
         own = [column for column in columns if column.block == name]
-        width = 0 if isinstance(block, Hashed) else block.values.shape[1]
+        width = 0 if isinstance(block, Hashed | Pixels) else block.values.shape[1]
         demand(len(own) == width, f"the columns of {name} are named")
         if isinstance(block, Codes):
             sizes = tuple(2 + len(column.values) for column in own)
@@ -145,10 +149,16 @@ def _spans_cover_the_features(features: Features, rows: Sequence[bytes]) -> None
     for number, row in enumerate(rows):
         blocks, spans = features.transform(fitted, [row]), features.spans(fitted, row)
         for name, block in blocks.items():
-            held = set(block.index.tolist()) if isinstance(block, Hashed) else set(range(block.values.shape[1]))
             told = {feature for span in spans if span.block == name for feature in span.features.tolist()}
-            demand(told == held, f"the spans of row {number} cover exactly its features in {name}")
+            demand(told == _held(block, len(told)), f"the spans of row {number} cover exactly its features in {name}")
         demand(all(0 <= span.start <= span.end for span in spans), "spans start before they end")
+
+
+def _held(block: Block, cells: int) -> set[int]:
+    """The features of a block of one row; an image has as many cells as its features cut it into."""
+    if isinstance(block, Hashed):
+        return set(block.index.tolist())
+    return set(range(cells if isinstance(block, Pixels) else block.values.shape[1]))
 
 
 def _feature_state_is_audited(features: Features, rows: Sequence[bytes]) -> None:

@@ -101,7 +101,7 @@ def _parameters_are_strict(subject: _Subject) -> None:
     schema = subject.kind.Params
     names = [field.name for field in fields(schema)]
     settled = subject.kind.settle(subject.params, 1000, 10, 2)
-    demand(subject.kind.settle(settled, 10, 2, 0) == settled, "what is settled stays so")
+    demand(subject.kind.settle(settled, 10, 2, 0, side=8, channels=3) == settled, "what is settled stays so")
     demand(parameters.read(schema, parameters.plain(settled)) == settled, "what is settled can be read back")
     parameters.read(schema, {})
     demand(schema.__dataclass_params__.frozen, "Params is a frozen dataclass")  # type: ignore[attr-defined]
@@ -111,7 +111,12 @@ def _parameters_are_strict(subject: _Subject) -> None:
 
 
 def _engine_is_declared(subject: _Subject) -> None:
+    settled = subject.kind.settle(subject.params, 1000, 10, 2)
     demand(bool(numerics.engine(subject.kind.engine)), "the engine says what the bits depend on")
+    prints = numerics.engine(subject.kind.fingerprint(settled))
+    demand(prints == numerics.engine(subject.kind.fingerprint(settled)), "the fingerprint is the same when asked again")
+    needs = subject.kind.needs(settled)
+    demand(all(type(text) is str for pin in needs.items() for text in pin), "what it needs are texts by name")
     demand(0.0 <= subject.kind.tolerance < 1.0, "the tolerance is in [0, 1)")
 
 

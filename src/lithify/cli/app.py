@@ -21,7 +21,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Start here": {"demo": "demo"},
     "Data": {"snapshot": "data", "audit": "auditing", "diff": "data", "withdraw": "data"},
     "Training": {"train": "training", "runs": "runs"},
-    "Models": {"evaluate": "using", "predict": "using", "explain": "using", "verify": "using"},
+    "Models": {"evaluate": "using", "predict": "using", "explain": "using", "verify": "using", "export": "export"},
     "Housekeeping": {"show": "keeping", "ls": "keeping", "gc": "keeping", "doctor": "keeping"},
 }
 """Commands by section, each with the file of this package that holds it; a file loads when its command runs."""

@@ -14,6 +14,7 @@ from lithify.cli.progress import Progress
 from lithify.parsing import field_kinds
 
 if TYPE_CHECKING:
+    from lithify.data.snapshot import Snapshot
     from lithify.evaluation.audit.finding import Audit, Figure, Finding, Item
 
 _COLOURS = {"danger": "red", "warning": "yellow", "note": "blue"}
@@ -33,7 +34,7 @@ def audit(
         bool, Option("--test-labels", help="Look for wrong labels among test rows too; counts as a look at the test.")
     ] = False,
     report: Annotated[
-        Path | None, Option("--report", metavar="FILE.json", help="Write the document to a file.")
+        Path | None, Option("--report", metavar="FILE.json|FILE.html", help="Write the document, or a page.")
     ] = None,
     label: o.Label = None,
     text: o.Text = None,
@@ -73,7 +74,7 @@ def audit(
         found = api.audit(snap, test_labels=test_labels, show_content=show_content, report=tell)
     terminal.document(found.to_json())
     if path is not None:
-        _write(path, found)
+        _write(path, found, snap, show_content)
     if not as_json:
         show(terminal, found)
         if path is not None:
@@ -154,9 +155,15 @@ def figure(value: Figure) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def _write(path: Path, found: Audit) -> None:
+def _write(path: Path, found: Audit, snapshot: Snapshot, show_content: bool) -> None:
+    """A page where the name of the file says so, else the document."""
     import json
 
+    if path.suffix.lower() in (".html", ".htm"):
+        from lithify.evaluation.audit import page
+
+        page.write(found, snapshot, path, show_content)
+        return
     from lithify.store.blobs import write_atomic
 
     write_atomic(path, json.dumps(found.to_json(), indent=2).encode() + b"\n")

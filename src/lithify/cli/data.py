@@ -24,7 +24,7 @@ _TOGETHER = " that are identical or belong together"
 
 
 def snapshot(
-    data: Annotated[str, Argument(metavar="DATA", help="A folder, mailbox, archive or table.")],
+    data: Annotated[str, Argument(metavar="DATA", help="A folder, mailbox, archive, table or file of images.")],
     label: o.Label = None,
     text: o.Text = None,
     time: o.Time = None,
@@ -45,9 +45,10 @@ def snapshot(
 ) -> None:
     """Freeze data into a snapshot: split, named by its content.
 
-    DATA is a maildir, an mbox, a folder with one sub-folder per label, files with an index, a tar or zip of any of
-    these; or a table: a CSV, TSV, JSON lines, Parquet, Arrow or Excel file, a folder of such files with the same
-    columns, or an SQLite database. Your files are only read.
+    DATA is a maildir, an mbox, a folder of mail, texts or images with one sub-folder per label, files with an index, a
+    tar or zip of any of these; a table: a CSV, TSV, JSON lines, Parquet, Arrow or Excel file, a folder of such files
+    with the same columns, or an SQLite database; or images in a table, in shards, in IDX or CIFAR files or in NumPy
+    arrays. Your files are only read.
 
     Example: lithify snapshot mail/ --name inbox
     """

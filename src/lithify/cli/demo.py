@@ -11,6 +11,7 @@ from lithify.cli.output import Terminal, command_line, short, shown_path, size
 from lithify.cli.parser import Option
 from lithify.cli.progress import span
 from lithify.cli.stage import Stage, demo_folder, tell_where
+from lithify.errors import UsageError
 from lithify.progress import Update
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lithify.training.run import Outcome
 
 HAM_LOSS = 0.01
-FOLDER, TABLE_FOLDER = Path("lithify-demo"), Path("lithify-demo-table")
+FOLDER, TABLE_FOLDER, IMAGE_FOLDER = (Path(f"lithify-demo{of}") for of in ("", "-table", "-images"))
 MESSAGE_BYTES = (600, 4000)
 """How long the message is that is explained: short enough to read."""
 
@@ -31,6 +32,9 @@ def demo(
     table: Annotated[
         bool, Option("--table", help="Learn from a table of a census instead, 12,000 rows of it.")
     ] = False,
+    images: Annotated[
+        bool, Option("--images", help="Learn from images of handwritten digits instead, 1,797 of them.")
+    ] = False,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
@@ -39,21 +43,22 @@ def demo(
 
     Does the main job on 1,500 messages that ship with Lithify, and leaves everything in one folder, which also serves
     as its home unless --home says otherwise. A second time it finds the run finished. With --table it does the same for
-    a table: who earns more than 50,000 dollars a year, by the census of 1994.
+    a table: who earns more than 50,000 dollars a year, by the census of 1994; with --images for handwritten digits, which
+    takes the extras images and networks.
 
     Example: lithify demo --keep demo
     """
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    folder = demo_folder(keep or (TABLE_FOLDER if table else FOLDER), "adult.csv" if table else "mail.tar.xz")
+    folder = _folder(keep, table, images)
     began = time.monotonic()
     opened = api.open_home(folder / "home" if home is None else home)
     stage = Stage(terminal, Terminal(as_json=as_json, quiet=quiet, indent="   "), folder, opened)
-    if table:
-        from lithify.cli.demo_table import play
+    if table or images:
+        from lithify.cli import demo_images, demo_table
 
-        return play(stage, began)
+        return (demo_table if table else demo_images).play(stage, began)
     terminal.say(terminal.style("Lithify demo: a spam filter from real mail, trained once and set in stone", "bold"))
     terminal.paragraph(f"Everything stays in {shown_path(folder)}/.")
     snap = _freeze(stage)
@@ -64,6 +69,18 @@ def demo(
     page = _report(stage, found)
     terminal.document(outcome.to_json() | {"path": str(path), "report": str(page), "evaluation": found.to_json()})
     _next(stage, path, time.monotonic() - began)
+
+
+def _folder(keep: Path | None, table: bool, images: bool) -> Path:
+    """Where it plays; ``UsageError`` and ``MissingExtra`` before anything is written."""
+    if table and images:
+        raise UsageError("There is one demo at a time.", found="--table and --images", hint="Leave one of them out.")
+    if images:
+        from lithify.cli.demo_images import check_extras
+
+        check_extras()
+        return demo_folder(keep or IMAGE_FOLDER, "digits.tar.xz")
+    return demo_folder(keep or (TABLE_FOLDER if table else FOLDER), "adult.csv" if table else "mail.tar.xz")
 
 
 def _freeze(stage: Stage) -> Snapshot:

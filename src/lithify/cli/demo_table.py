@@ -9,10 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lithify.cli.output import command_line, short, shown_path, size
+from lithify.cli.output import command_line, short, shown_path
 from lithify.cli.progress import span
-from lithify.cli.stage import Stage, tell_where
-from lithify.progress import Update
+from lithify.cli.stage import Stage, draw, measure, seal, tell_where
 
 if TYPE_CHECKING:
     from lithify.data.snapshot import Snapshot
@@ -32,10 +31,13 @@ def play(stage: Stage, began: float) -> None:
     snap = _freeze(stage)
     outcome = _train(stage, snap)
     path = stage.folder / f"income-{short(outcome.model.digest)}.lith"
-    model = _seal(stage, outcome, path)
-    found = _measure(stage, model, snap)
+    stage.heading(3, "Sealed and verified")
+    model = seal(stage, outcome, path)
+    stage.heading(4, "How good it is, on rows it has never seen")
+    found = measure(stage, model, snap)
     _explain(stage, model, snap, found)
-    page = _report(stage, found)
+    stage.heading(6, "The report")
+    page = draw(stage, found)
     stage.terminal.document(outcome.to_json() | {"path": str(path), "report": str(page), "evaluation": found.to_json()})
     _next(stage, path, time.monotonic() - began)
 
@@ -85,34 +87,6 @@ def _train(stage: Stage, snap: Snapshot) -> Outcome:
     return outcome
 
 
-def _seal(stage: Stage, outcome: Outcome, path: Path) -> Model:
-    from lithify import api
-
-    stage.heading(3, "Sealed and verified")
-    model = api.verify(api.write_model(outcome.model, path))
-    stage.tell(f"{shown_path(path)}, {size(len(model.data))}: one file that runs no code when it is opened.")
-    stage.tell("Seal, structure and golden predictions are as they were sealed. Its name:")
-    stage.inner.say(model.digest)
-    return model
-
-
-def _measure(stage: Stage, model: Model, snap: Snapshot) -> Evaluation:
-    from lithify import api
-    from lithify.evaluation.summary import headlines, measured_on, summary
-
-    stage.heading(4, "How good it is, on rows it has never seen")
-    found = api.evaluate(model, snap, home=stage.home)
-    for sentence in summary(found):
-        stage.tell(sentence)
-    stage.inner.say()
-    lines = [[line.title, line.value, line.interval] for line in headlines(found)]
-    stage.inner.table(lines, right=[1], head=["", "", "95 % interval"])
-    stage.inner.say()
-    for sentence in measured_on(found):
-        stage.tell(sentence)
-    return found
-
-
 def _explain(stage: Stage, model: Model, snap: Snapshot, found: Evaluation) -> None:
     from lithify.cli.explaining import show_explanation
 
@@ -146,15 +120,6 @@ def _plain(value: float) -> float | int | None:
     if value != value:
         return None
     return int(value) if value == int(value) else value
-
-
-def _report(stage: Stage, found: Evaluation) -> Path:
-    stage.heading(6, "The report")
-    with stage.working() as report:
-        report(Update("drawing"))
-        page = found.report(stage.folder / "report.html")
-    stage.tell(f"{shown_path(page)}: open it in a browser. One file that loads nothing.")
-    return page
 
 
 def _next(stage: Stage, path: Path, seconds: float) -> None:

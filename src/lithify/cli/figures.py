@@ -10,6 +10,7 @@ from lithify.cli.output import Terminal, plain
 if TYPE_CHECKING:
     from lithify.evaluation.evaluate import Evaluation
     from lithify.model.model import Model
+    from lithify.model.prediction import Prediction
 
 TWO = ("missed_at_1_per_1000", "missed_at_1_per_100", "one_minus_roca_percent", "accuracy", "calibration_error")
 MANY = ("accuracy", "balanced_accuracy", "auc", "calibration_error")
@@ -17,6 +18,9 @@ VALUES = ("rmse", "mae", "median_absolute_error", "r_squared", "pinball_loss")
 
 COLOURS = {"spam": "red", "ham": "green", "unsure": "yellow"}
 """Of verdicts."""
+MOST_HELD = 8
+"""Labels of a set that are named; of more only how many there are is said."""
+UNLIKE = "unlike anything it was trained on"
 HINDSIGHT = "Figures at a stated loss use the best cut-off in hindsight, not the sealed one."
 
 
@@ -47,7 +51,8 @@ def figures(terminal: Terminal, model: Model, measured: Mapping[str, Mapping[str
         head=["", "", "95 % interval"],
     )
     sides = data["split"]["counts"]["test"]
-    each = ", ".join(f"{count:,} {plain(label)}" for label, count in sides.items()) if model.labels else ""
+    few = 0 < len(model.labels) <= 24
+    each = ", ".join(f"{count:,} {plain(label)}" for label, count in sides.items()) if few else ""
     counted = f"{rows:,} test rows" + (f" ({each})" if each else "")
     terminal.paragraph(f"{counted}, split by {data['split']['rule']}: {data['split']['reason']}.", "  ")
     if names is TWO:
@@ -58,7 +63,7 @@ def _names(model: Model) -> tuple[str, ...]:
     """The figures that are shown of a model, by name."""
     if not model.labels:
         return VALUES
-    return TWO if len(model.labels) == 2 and model.kind != "table" else MANY
+    return TWO if len(model.labels) == 2 and model.kind in ("mail", "text") else MANY
 
 
 def conformal(terminal: Terminal, model: Model) -> None:
@@ -102,11 +107,21 @@ def cutoffs(terminal: Terminal, model: Model) -> None:
 
 
 def limits(terminal: Terminal, model: Model) -> None:
-    """What the card says the model cannot do, but for what was said with the cut-offs."""
+    """What the card says the model cannot do, but for what was said with the cut-offs and of unknown inputs."""
     terminal.title("Limits")
     for limit in model.card["limits"]:
-        if limit not in (model.cutoffs or {}).get("text", ()):
+        if limit not in (*(model.cutoffs or {}).get("text", ()), *_of_novelty(model)):
             terminal.bullet(limit)
+
+
+def _of_novelty(model: Model) -> list[str]:
+    from lithify.model.unknowns import sentences as measured
+    from lithify.novelty import sentences
+
+    if model.novelty is None:
+        return []
+    found = model.card["test"]["novelty"]
+    return sentences(int(model.novelty.facts["rows"])) + ([] if found is None else measured(found))
 
 
 def evaluation_table(terminal: Terminal, found: Evaluation) -> None:
@@ -123,6 +138,34 @@ def evaluation_table(terminal: Terminal, found: Evaluation) -> None:
         terminal.paragraph(sentence)
     if any(name.startswith("missed_at") for name in found.metrics):
         terminal.paragraph(HINDSIGHT)
+
+
+def others(found: Prediction) -> str:
+    """The set of labels, where it holds anything but the label itself, and whether the input is unlike all else."""
+    held = found.labels
+    told = "" if held is None or held == (found.label,) else f"  {{{', '.join(map(plain, held))}}}"
+    if held is not None and len(held) > MOST_HELD:
+        told = f"  {{{len(held):,} labels}}"
+    return told + (f"  {UNLIKE}" if found.unlike else "")
+
+
+def novelty(terminal: Terminal, model: Model) -> None:
+    """What share of familiar and of unknown inputs is called unusual."""
+    if model.novelty is None:
+        return
+    from lithify.evaluation import words
+    from lithify.novelty import sentences
+
+    terminal.title("Unknown inputs")
+    found = model.card["test"]["novelty"]
+    if found is not None:
+        kinds = [("test rows", found["rows"], found["test"])]
+        kinds += [(f"made up: {kind}", found["made"], shares) for kind, shares in found["unknown"].items()]
+        rows = [[f"  {kind}", f"{rows:,}", *map(words.percent, shares)] for kind, rows, shares in kinds]
+        levels = [f"called unusual at {100 * level:g} %" for level in found["levels"]]
+        terminal.table(rows, right=[1, 2, 3], head=["", "rows", *levels])
+    for sentence in sentences(int(model.novelty.facts["rows"])):
+        terminal.paragraph(sentence, "  ")
 
 
 def probability(value: float) -> str:

@@ -91,6 +91,8 @@ class Inputs:
         from lithify.data.columns import TextTableSource
         from lithify.data.open import open_source
 
+        if self._model.kind == "image":
+            return None  # what is no image says so itself
         path = Path(item).expanduser()
         if item != "-" and path.is_file() and (isinstance(source, TextTableSource) or path.stat().st_size <= SMALL):
             with contextlib.suppress(LithifyError):
@@ -142,9 +144,11 @@ def single(model: Model, item: str, text: str | None = None) -> tuple[str, bytes
             error.hint = "Check the path; a text itself goes in on standard input, as -."
         raise
     if row is None or isinstance(row, Problem):
-        raise UsageError(f"There is nothing to explain in {item}.", found=row.reason if row else "no message")
+        raise UsageError(f"There is nothing to explain in {item}.", found=row.reason if row else "nothing to read")
     if next(found, None) is not None:
-        raise UsageError(f"{item} holds more than one row.", expected="one message or text", hint="Name one of them.")
+        raise UsageError(
+            f"{item} holds more than one row.", expected="one message, text or image", hint="Name one of them."
+        )
     return row.origin, row.content
 
 

@@ -43,6 +43,8 @@ def tell_compiling(terminal: Terminal, kind: str = "mail", learner: str = "") ->
 
 
 def _needed(kind: str, learner: str) -> tuple[str, ...]:
+    if kind == "image":
+        return ()
     if kind != "table":
         return ("texts",)
     named = {"": (), "auto": ("boosting",), "ensemble": ("boosting", "linear")}

@@ -22,7 +22,9 @@ PATIENCE = 0.7
 """Seconds before the live line shows."""
 INTERVAL = 10.0
 """Seconds between plain lines where there is no terminal."""
-_OURS = ("part", "rate", "left", "checkpoint")
+_OURS = ("part", "rate", "left", "checkpoint", "speed", "rows")
+_FIRST = ("loss", "accuracy")
+"""Figures that are shown before others."""
 
 
 class Progress:
@@ -126,31 +128,59 @@ class Progress:
 
 
 def line(update: Update, seconds: float, bar: int = 0, room: int = 200) -> str:
-    """One line: stage, done and total, rate, time left, last checkpoint, and the figures that there is room for.
+    """One line: stage, done and total, figures, rate, time left, last checkpoint; what there is no room for goes.
 
     >>> line(Update("training", 40, 160, {"rate": 8.0, "left": 15.0, "loss": 0.31, "checkpoint": 32}), 5.0)
-    'training 40/160, 8.0/s, 15 s left, checkpoint 32, loss 0.31'
+    'training 40/160, loss 0.31, 8.0/s, 15 s left, checkpoint 32'
+    >>> facts = {"part": "model", "rate": 2.0, "left": 54.0, "speed": 1024.0, "rows": "images", "accuracy": 0.913}
+    >>> line(Update("training", 40, 160, facts), 5.0)
+    'training 40/160 25 %, accuracy 91.3 %, 1,024 images/s, 54 s left'
     """
+    parts = _parts(update, seconds, bar)
+    while len(parts) > 1 and len(_joined(parts)) > room:
+        parts.remove(max(parts))
+    return _joined(parts)[:room]
+
+
+def _parts(update: Update, seconds: float, bar: int) -> list[tuple[int, str]]:
+    """What a line says, in order, each with how soon it goes when there is no room."""
     facts = update.facts
-    parts = [_stage(update, bar)]
-    rate = facts.get("rate") or (update.done / seconds if update.done and seconds >= 1.0 else None)
-    if rate:
-        parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")
+    parts = [(0, _stage(update, bar))]
+    figures = [name for name in facts if name not in _OURS]
+    figures.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
+    parts += [
+        (2 + number + (3 if name not in _FIRST else 0), f"{name} {_figure(name, facts[name])}")
+        for number, name in enumerate(figures)
+    ]
+    rate = facts.get("rate")
+    if rate is None and "part" not in facts and update.done and seconds >= 1.0:
+        rate = update.done / seconds
+    if facts.get("speed"):
+        parts.append((4, f"{_rate(facts['speed'])} {facts.get('rows', 'rows')}/s"))
+    elif rate:
+        parts.append((4, f"{_rate(rate)}/s"))
     left = facts.get("left")
     if left is None and rate and update.total:
         left = (update.total - update.done) / rate
     if left is not None and left >= 0.5:
-        parts.append(f"{span(left)} left")
+        parts.append((1, f"{span(left)} left"))
     if "checkpoint" in facts:
-        parts.append(f"checkpoint {facts['checkpoint']:,}")
-    parts += [f"{name} {_figure(value)}" for name, value in facts.items() if name not in _OURS]
-    while len(parts) > 1 and len(", ".join(parts)) > room:
-        parts.pop()
-    return ", ".join(parts)[:room]
+        parts.append((20, f"checkpoint {facts['checkpoint']:,}"))
+    return parts
 
 
-def _figure(value: float) -> str:
-    """Counts whole, everything else with three digits that matter."""
+def _joined(parts: list[tuple[int, str]]) -> str:
+    return ", ".join(text for _, text in parts)
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+
+
+def _figure(name: str, value: float) -> str:
+    """Shares in percent, counts whole, everything else with three digits that matter."""
+    if name == "accuracy":
+        return f"{100 * value:.1f} %"
     return f"{value:,.0f}" if value >= 100.0 and value == int(value) else f"{value:.3g}"
 
 
@@ -161,7 +191,8 @@ def _stage(update: Update, bar: int) -> str:
         return f"{name} {update.done:,}" if update.done else name
     full = round(bar * min(1.0, update.done / update.total))
     drawn = f" {'━' * full}{'╌' * (bar - full)}" if bar else ""
-    return f"{name}{drawn} {update.done:,}/{update.total:,}"
+    share = f" {100 * update.done // update.total} %" if part else ""
+    return f"{name}{drawn} {update.done:,}/{update.total:,}{share}"
 
 
 def span(seconds: float) -> str:

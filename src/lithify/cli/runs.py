@@ -13,6 +13,7 @@ from lithify.errors import UsageError
 if TYPE_CHECKING:
     from lithify.store.home import Home
     from lithify.store.rows import RunRow
+    from lithify.training.history import Point
 
 
 def runs(
@@ -99,16 +100,21 @@ def _document(row: RunRow) -> dict[str, Any]:
 
 
 def show_run(terminal: Terminal, home: Home, key: str, folder: Path | None) -> None:
-    """One run: where it stands, its sessions and its recipe."""
+    """One run: where it stands, its sessions, its learning curve while it is unfinished, and its recipe."""
     row = home.catalog.run(key)
     from lithify import recipe as recipes
+    from lithify.training.history import history
 
+    points = [] if row.state == "finished" else history(home.run_folder(row.key), row.key)
     sessions = home.catalog.sessions(row.key)
     facts = [
         {"first_step": s.first_step, "last_step": s.last_step, "how": s.how, "started": s.started, "ended": s.ended}
         for s in sessions
     ]
-    terminal.document(_document(row) | {"recipe": row.recipe, "engine": row.engine, "sessions": facts})
+    curve = [point._asdict() for point in points]
+    terminal.document(
+        _document(row) | {"recipe": row.recipe, "engine": row.engine, "sessions": facts, "history": curve}
+    )
     terminal.say(terminal.style(f"Run {short(row.key)}", "bold") + f"  {row.state}")
     names = _names(home)
     snapshot = f"{short(row.snapshot)}" + (f" ({names[row.snapshot]})" if row.snapshot in names else "")
@@ -133,12 +139,28 @@ def show_run(terminal: Terminal, home: Home, key: str, folder: Path | None) -> N
             for s in sessions
         ]
     )
+    _show_curves(terminal, points)
     terminal.title("Recipe")
     for text in recipes.to_toml(row.recipe).splitlines():
         terminal.say(f"  {text}" if text else "")
     if row.state == "interrupted":
         terminal.say()
         terminal.say(f"Next: {command_line('train', '--resume', short(row.key), home=folder)}")
+
+
+def _show_curves(terminal: Terminal, points: list[Point]) -> None:
+    """Loss and accuracy over the steps, as far as the newest checkpoint goes."""
+    from lithify.cli.curves import curve
+
+    for name in ("loss", "accuracy"):
+        known = [(point.step, getattr(point, name)) for point in points if getattr(point, name) is not None]
+        if not known or terminal.as_json:
+            continue
+        last = f"{100 * known[-1][1]:.1f} %" if name == "accuracy" else f"{known[-1][1]:.3g}"
+        terminal.title(f"{name.capitalize()}: {last} at step {known[-1][0]:,}")
+        steps, values = zip(*known, strict=True)
+        for line in curve(steps, values, width=min(60, terminal.width - 12)):
+            terminal.say(f"  {line}")
 
 
 def _pack(terminal: Terminal, home: Home, run: str, file: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from lithify import canon
 from lithify.cli.data import SIDES, describe, snapshot_document
 from lithify.cli.fields import show_fields
-from lithify.cli.figures import conformal, cutoffs, figures, limits
+from lithify.cli.figures import conformal, cutoffs, figures, limits, novelty
 from lithify.cli.output import Terminal, count, moment, plain, short, size
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ FIELDS = 10
 """Fields whose importance is shown to people."""
 LISTED = 20
 """Quarantined rows that are shown to people."""
+NAMED = 24
+"""Labels that are named one by one."""
+_OF = {"table": "a table", "image": "images"}
 
 
 def show_model(terminal: Terminal, model: Model) -> None:
@@ -43,11 +46,12 @@ def show_model(terminal: Terminal, model: Model) -> None:
     if terminal.as_json:
         return
     terminal.say(terminal.style(f"Model {short(model.digest)}", "bold") + f"  {model.kind}, {size(len(model.data))}")
-    learned = ("labels", ", ".join(map(plain, model.labels))) if model.labels else ("predicts", _target(card["data"]))
+    learned = ("labels", _labels(model.labels)) if model.labels else ("predicts", _target(card["data"]))
     terminal.facts([("digest", model.digest), ("task", model.task), learned])
     figures(terminal, model, card["test"]["metrics"])
     conformal(terminal, model)
     cutoffs(terminal, model)
+    novelty(terminal, model)
     _show_importances(terminal, importances or [])
     terminal.title("Trained on")
     terminal.facts(_data(card["data"]))
@@ -112,6 +116,19 @@ def _end(text: str, room: int) -> str:
     return text if len(text) <= room else "…" + text[-max(1, room - 1) :]
 
 
+def _counts(found: dict[str, int]) -> str:
+    """Rows of each label; of many labels all together."""
+    if len(found) > NAMED:
+        return f"{sum(found.values()):,} rows of {sum(1 for n in found.values() if n):,} labels"
+    return ", ".join(f"{n:,} {plain(label)}" for label, n in found.items())
+
+
+def _labels(labels: tuple[str, ...]) -> str:
+    """All of few labels, the first of many."""
+    named = ", ".join(map(plain, labels[:NAMED]))
+    return named if len(labels) <= NAMED else f"{len(labels):,}: {named} and {len(labels) - NAMED:,} more"
+
+
 def _target(data: dict[str, Any]) -> str:
     return plain(next((field["name"] for field in data["fields"] if field["role"] == "label"), "values"))
 
@@ -119,14 +136,14 @@ def _target(data: dict[str, Any]) -> str:
 def _data(data: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [
         ("snapshot", data["snapshot"]),
-        ("rows", f"{data['rows']:,} of {'a table' if data['kind'] == 'table' else data['kind']}"),
+        ("rows", f"{data['rows']:,} of {_OF.get(data['kind'], data['kind'])}"),
         ("split", f"by {data['split']['rule']}: {data['split']['reason']}"),
     ]
     if data["period"]:
         facts.append(("period", f"{moment(data['period'][0])[:10]} to {moment(data['period'][1])[:10]}"))
     sides = data["split"]["counts"]
     facts += [
-        (side, ", ".join(f"{n:,} {plain(label)}" for label, n in found.items()))
+        (side, _counts(found))
         for side, found in ((title, sides.get(name, {})) for name, title in SIDES.items())
         if found and (side != SIDES["excluded"] or any(found.values()))
     ]

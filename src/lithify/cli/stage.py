@@ -1,4 +1,4 @@
-"""Where a demo plays: a folder, a home, and headings with a story below them."""
+"""Where a demo plays: a folder, a home, and headings with a story below them; and the acts that all demos have."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lithify.cli.output import Terminal, shown_path
+from lithify.cli.output import Terminal, shown_path, size
 from lithify.cli.progress import Progress
 from lithify.errors import UsageError
+from lithify.progress import Update
 
 if TYPE_CHECKING:
+    from lithify.data.snapshot import Snapshot
+    from lithify.evaluation.evaluate import Evaluation
+    from lithify.model.model import Model
     from lithify.store.home import Home
+    from lithify.training.run import Outcome
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,43 @@ def demo_folder(keep: Path, mark: str) -> Path:
         raise UsageError(f"{keep} holds other things.", hint="Choose another folder with --keep.")
     keep.mkdir(parents=True, exist_ok=True)
     return keep
+
+
+def seal(stage: Stage, outcome: Outcome, path: Path) -> Model:
+    """The model as a file, verified."""
+    from lithify import api
+
+    model = api.verify(api.write_model(outcome.model, path))
+    stage.tell(f"{shown_path(path)}, {size(len(model.data))}: one file that runs no code when it is opened.")
+    stage.tell("Seal, structure and golden predictions are as they were sealed. Its name:")
+    stage.inner.say(model.digest)
+    return model
+
+
+def measure(stage: Stage, model: Model, snap: Snapshot) -> Evaluation:
+    """The figures of the test split, in words and as a table."""
+    from lithify import api
+    from lithify.evaluation.summary import headlines, measured_on, summary
+
+    found = api.evaluate(model, snap, home=stage.home)
+    for sentence in summary(found):
+        stage.tell(sentence)
+    stage.inner.say()
+    lines = [[line.title, line.value, line.interval] for line in headlines(found)]
+    stage.inner.table(lines, right=[1], head=["", "", "95 % interval"])
+    stage.inner.say()
+    for sentence in measured_on(found):
+        stage.tell(sentence)
+    return found
+
+
+def draw(stage: Stage, found: Evaluation) -> Path:
+    """The report."""
+    with stage.working() as report:
+        report(Update("drawing"))
+        page = found.report(stage.folder / "report.html")
+    stage.tell(f"{shown_path(page)}: open it in a browser. One file that loads nothing.")
+    return page
 
 
 def tell_where(stage: Stage) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lithify.store.home import Home
     from lithify.training.run import Outcome, Settings
 
-_NEW = {"mail": "MAIL", "text": "TEXTS", "table": "NEW.csv"}
-_JUDGE = {"mail": "judge something new", "text": "judge something new", "table": "predict rows it has never seen"}
+_NEW = {"mail": "MAIL", "text": "TEXTS", "table": "NEW.csv", "image": "IMAGES"}
+_JUDGE = dict.fromkeys(("mail", "text", "image"), "judge something new") | {"table": "predict rows it has never seen"}
 _SUFFIXES = (
     "tar|tgz|gz|xz|bz2|zst|zip|csv|tsv|txt|jsonl?|ndjson|parquet|pq|feather|arrows?|ipc|xlsx|xlsm|sqlite3?|db|mbox"
 )
@@ -51,6 +51,18 @@ def train(
         list[str] | None, Option("--set", metavar="KEY=VALUE", help="One value of the recipe; may be repeated.")
     ] = None,
     threads: o.Threads = None,
+    processes: Annotated[
+        int | None,
+        Option(
+            "--processes",
+            metavar="N",
+            help="Processes that share the work, each with --threads; one if not given. Never changes a bit.",
+        ),
+    ] = None,
+    cache_limit: Annotated[
+        str | None,
+        Option("--cache-limit", metavar="SIZE", help="What decoded images may take on the disk, such as 5G."),
+    ] = None,
     resume: Annotated[
         str | None, Option("--resume", metavar="RUN", help="Go on with that run, with its own data and recipe.")
     ] = None,
@@ -91,7 +103,7 @@ def train(
     terminal = Terminal(as_json=as_json, quiet=quiet)
     if (data is None) == (resume is None):
         raise UsageError("Give either data to train on, or --resume RUN.", hint="See `lithify train --help`.")
-    settings = parsing.make_settings(threads, session, checkpoint_every)
+    settings = parsing.make_settings(threads, session, checkpoint_every, processes, cache_limit)
     wanted = parsing.make_recipe(recipe, learner=learner, quality=quality, budget=budget, assignments=set_ or ())
     if out is not None and not out.is_dir():
         api.check_out(out)

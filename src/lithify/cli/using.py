@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from lithify.cli import options as o
-from lithify.cli.figures import COLOURS, probability
+from lithify.cli.figures import COLOURS, others, probability
 from lithify.cli.kernels import tell_compiling
 from lithify.cli.output import Terminal, count, plain
 from lithify.cli.parser import Argument, Option
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lithify.model.model import Model
     from lithify.model.prediction import Prediction
 
+_IS_FOR = {"--text": "mail and texts"}
+_IS_FOR |= dict.fromkeys(("--query", "--sheet", "--row"), "tables")
+_IS_FOR |= dict.fromkeys(("--out", "--neighbours", "--snapshot", "--show-content"), "images")
+"""What options mean something for."""
 ModelThing = Annotated[str, Argument(metavar="MODEL", help="A model file, or the digest of one in the home.")]
 
 
@@ -56,7 +60,8 @@ def evaluate(
     asked = {"label": label, "text": text, "time": time, "kind": kind, "query": query, "sheet": sheet}
     opened = api.open_home(home)
     sealed = api.open(model, home=opened)
-    tell_compiling(terminal, sealed.kind)
+    if sealed.kind != "image":
+        tell_compiling(terminal, sealed.kind)
     with Progress(quiet=quiet, width=terminal.width) as tell:
         tell(Update("measuring"))
         found = api.evaluate(sealed, data, split, home=opened, report=tell, **asked)
@@ -76,7 +81,7 @@ def predict(
     model: ModelThing,
     inputs: Annotated[
         list[str],
-        Argument(metavar="INPUT...", help="Messages, folders, mailboxes, archives, tables; - is one on stdin."),
+        Argument(metavar="INPUT...", help="Messages, images, folders, archives, tables; - is one on stdin."),
     ],
     text: o.Text = None,
     query: o.Query = None,
@@ -85,7 +90,7 @@ def predict(
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> int:
-    """Judge messages, texts or rows of tables, in their order.
+    """Judge messages, texts, images or rows of tables, in their order.
 
     With --json one line for each. What cannot be read gets a line with its problem, and the exit status is then 65; a
     single input that cannot be read is an error. A table is read by the names of its columns; on stdin it may be CSV
@@ -105,14 +110,14 @@ def predict(
 
 
 def _predict_items(terminal: Terminal, model: Model, inputs: list[str], text: str | None) -> int:
-    """Mail and texts: one at a time, so that the first line comes at once."""
+    """Mail, texts and images: one at a time, so that the first line comes at once."""
     from lithify.cli.inputs import Inputs, predictions
     from lithify.data.schema import Problem
 
     given = Inputs(model, inputs, text, terminal.note)
     problems = done = 0
     with Progress(quiet=terminal.quiet or sys.stdout.isatty(), width=terminal.width) as tell:
-        for found in predictions(model, given, lambda: tell_compiling(terminal)):
+        for found in predictions(model, given, lambda: _tell_compiling(terminal, model)):
             done += 1
             if isinstance(found, Problem):
                 problems += 1
@@ -125,6 +130,11 @@ def _predict_items(terminal: Terminal, model: Model, inputs: list[str], text: st
     if given.cut:
         terminal.note(f"{count(given.cut, 'input')} read only up to the limit of 512 KiB.")
     return _judged(terminal, done, problems)
+
+
+def _tell_compiling(terminal: Terminal, model: Model) -> None:
+    if model.kind != "image":
+        tell_compiling(terminal)
 
 
 def _predict_rows(terminal: Terminal, model: Model, inputs: list[str], query: str | None, sheet: str | None) -> int:
@@ -161,27 +171,38 @@ def _judged(terminal: Terminal, done: int, problems: int) -> int:
 
 def _no_option(model: Model, **given: object) -> None:
     """Raises ``UsageError`` for options that mean nothing for this kind of model."""
-    named = [f"--{name}" for name, value in given.items() if value is not None]
+    named = [f"--{name.replace('_', '-')}" for name, value in given.items() if value is not None]
     if named:
-        is_for = "mail and texts" if model.kind == "table" else "tables"
-        raise UsageError(f"{named[0]} is for {is_for}.", found=f"a model for {model.kind}", hint="Leave it out.")
+        raise UsageError(
+            f"{named[0]} is for {_IS_FOR[named[0]]}.", found=f"a model for {model.kind}", hint="Leave it out."
+        )
 
 
 def explain(
     model: ModelThing,
-    item: Annotated[str, Argument(metavar="INPUT", help="The file of one message, text or row; - is stdin.")],
+    item: Annotated[str, Argument(metavar="INPUT", help="The file of one message, text, image or row; - is stdin.")],
     top: Annotated[int, Option("--top", metavar="N", help="How many stretches or fields to show.")] = 15,
     row: Annotated[
         int | None,
         Option("--row", metavar="N", help="Which row of a table, by the number that predict shows behind its name."),
     ] = None,
+    out: Annotated[
+        Path | None, Option("--out", metavar="FILE.png|FILE.html", help="Draw what counted over an image.")
+    ] = None,
+    neighbours: Annotated[
+        int | None, Option("--neighbours", metavar="N", help="Name the training rows nearest to an image.")
+    ] = None,
+    snapshot: Annotated[
+        str | None, Option("--snapshot", metavar="SNAP", help="Where to look for them; else what it was trained on.")
+    ] = None,
+    show_content: Annotated[bool, Option("--show-content", help="Show them in the page; do not pass it on.")] = False,
     query: o.Query = None,
     sheet: o.Sheet = None,
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Show which words or fields pushed a score which way.
+    """Show which words, fields or parts of an image pushed a score which way.
 
     The weights are the terms of the model's own sum: with the base they add up to the score. Where a value is
     predicted, they are in its unit.
@@ -189,11 +210,17 @@ def explain(
     Example: lithify explain spam.lith new/17.eml
     """
     from lithify import api
-    from lithify.cli.explaining import show_explanation
+    from lithify.cli.explaining import explain_image, show_explanation
     from lithify.cli.inputs import single
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     opened = api.open(model, home=home)
+    if opened.kind == "image":
+        _no_option(opened, row=row, query=query, sheet=sheet)
+        asked = None if neighbours is None else (neighbours, snapshot)
+        explain_image(terminal, opened, single(opened, item), top, out, asked, show_content, home)
+        return
+    _no_option(opened, out=out, neighbours=neighbours, snapshot=snapshot, show_content=show_content or None)
     if opened.kind == "table":
         from lithify.cli.rows import one
 
@@ -265,5 +292,7 @@ def _show_prediction(terminal: Terminal, model: Model, found: Prediction) -> Non
         return
     said = found.verdict or found.label or ""
     label = model.spam or found.label or ""
-    word = terminal.style(f"{plain(said):<8}", *([COLOURS[said]] if said in COLOURS else []))
-    terminal.say(f"{word}  {probability(found.probabilities[label])}  {plain(found.input)}")
+    wide = min(max(8, *(len(plain(each)) for each in model.labels)), 24) if model.kind == "image" else 8
+    word = terminal.style(f"{plain(said):<{wide}}", *([COLOURS[said]] if said in COLOURS else []))
+    more = others(found) if model.kind == "image" else ""
+    terminal.say(f"{word}  {probability(found.probabilities[label])}  {plain(found.input)}{more}")

@@ -7,9 +7,11 @@ and bombs are refused with ``UnsafeSource``; an archive that ends early raises `
 from __future__ import annotations
 
 import io
+import os
 import posixpath
 import stat
 import tarfile
+import weakref
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -18,7 +20,7 @@ from typing import IO, Final, Self, cast
 
 from lithify.data.files import MAX_MEMBERS, Member, Members, too_many
 from lithify.data.schema import Problem
-from lithify.data.streams import BROKEN, Ahead, Budget, Guard, damaged, open_decompressed, shown
+from lithify.data.streams import BROKEN, Ahead, Budget, Guard, damaged, open_decompressed, open_regular, shown
 from lithify.errors import UnknownSource, UnsafeSource
 
 _MAX_EXTENSION: Final = 1 << 20
@@ -33,6 +35,11 @@ _EXTENSIONS: Final = (
 _KEEP: Final = 64 << 20
 _KEEP_EACH: Final = 512
 """Bytes of members that stay in memory, and what each counts for besides its content."""
+_WINDOW: Final = 1 << 20
+_SMALL: Final = 1 << 20
+"""Bytes of a plain tar that are read at a time; members up to this size are read whole, and by their place."""
+_HARMLESS: Final = frozenset({"comment"})
+"""Headers for all members that change nothing of what is read, such as git writes."""
 _MAX_PADDING: Final = 16 << 20
 _TAR_BROKEN: Final = (tarfile.TarError, *BROKEN)
 _TAR_HEADER_BROKEN: Final = (tarfile.TarError, ValueError, LookupError, ArithmeticError)
@@ -67,7 +74,8 @@ def is_zip(head: bytes) -> bool:
 class Tar(Members):
     """The files of a tar, tar.gz, tar.xz or tar.bz2 in the order they lie in it.
 
-    A small one is read from the disk once: what a whole pass found stays in memory for the next ones.
+    What a whole pass found stays in memory for the next ones: contents, where they would have to be decompressed again
+    and are not many; of a tar that is not compressed the places.
     """
 
     def __init__(self, path: Path, compression: str | None = None) -> None:
@@ -76,6 +84,7 @@ class Tar(Members):
         self.words = f"a tar.{compression} archive" if compression else "a tar archive"
         self._kept: list[Member | Problem] | None = None
         self._kept_as = ""
+        self._descriptor: int | None = None
 
     def origin(self, name: str) -> str:
         """How a member is named to a person."""
@@ -92,8 +101,10 @@ class Tar(Members):
         left = _KEEP
         for member in self._stream():
             if left >= 0:
-                member, size = _held(member, left)
-                left -= size + _KEEP_EACH
+                if not isinstance(member, _Placed):
+                    member, size = _held(member, left)
+                    left -= size
+                left -= _KEEP_EACH
                 kept.append(member)
                 if left < 0:
                     kept = []
@@ -113,10 +124,14 @@ class Tar(Members):
 
     def _opened(self) -> IO[bytes]:
         stream = open_decompressed(self.path, self.compression)
-        return stream if self.compression is None else io.BufferedReader(Ahead(stream), 1 << 16)
+        if self.compression is None:
+            return io.BufferedReader(cast(io.RawIOBase, stream), _WINDOW)
+        return io.BufferedReader(Ahead(stream), 1 << 16)
 
     def _members(self, stream: IO[bytes]) -> Iterator[Member | Problem]:
-        with tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 16, tarinfo=_Header, errors="surrogateescape") as tar:
+        plain = self.compression is None
+        opened = partial(tarfile.open, fileobj=stream, tarinfo=_Header, errors="surrogateescape")
+        with opened(mode="r:") if plain else opened(mode="r|", bufsize=1 << 16) as tar:
             count = 0
             while (info := tar.next()) is not None:
                 # The list of members is for random access, which a stream does not have; it would only grow.
@@ -128,6 +143,32 @@ class Tar(Members):
                     raise _CutShort("a header with an impossible size")
                 if (member := self._member(tar, info)) is not None:
                     yield member
+                while plain and (placed := self._placed(tar, stream)) is not None:
+                    count += 1
+                    if count > MAX_MEMBERS:
+                        raise too_many(self.path)
+                    yield placed
+
+    def _placed(self, tar: tarfile.TarFile, stream: IO[bytes]) -> Member | None:
+        """The next member where its header is of the common sort, told without the standard library's long way."""
+        stream.seek(tar.offset)
+        found = _plain_header(stream.read(tarfile.BLOCKSIZE))
+        if found is None or not tar.pax_headers.keys() <= _HARMLESS:
+            return None
+        name, size = found
+        start = tar.offset + tarfile.BLOCKSIZE
+        tar.offset = start + -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        return _Placed(safe_name(self.path, name), size, partial(self._content, start, size))
+
+    def _content(self, start: int, size: int) -> IO[bytes]:
+        if self._descriptor is None:
+            with open_regular(self.path) as file:
+                self._descriptor = os.dup(file.fileno())
+            weakref.finalize(self, os.close, self._descriptor)
+        content = os.pread(self._descriptor, size, start)
+        if len(content) < size:
+            raise damaged(self.path)
+        return io.BytesIO(content)
 
     def _member(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> Member | Problem | None:
         name = safe_name(self.path, info.name)
@@ -145,6 +186,31 @@ class Tar(Members):
     def _open(self, tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
         file = cast(IO[bytes], tar.extractfile(info))
         return cast(IO[bytes], Guard(file, self.path, None, _TAR_BROKEN))
+
+
+class _Placed(Member):
+    """A member that can be read at any time."""
+
+
+def _plain_header(header: bytes) -> tuple[str, int] | None:
+    """Name and size from a tar header of a small file; None for any other, and for every oddity.
+
+    >>> _plain_header(bytes(512)) is None
+    True
+    """
+    if header[156:157] != tarfile.REGTYPE or header[345:500].strip(b"\0") or len(header) < tarfile.BLOCKSIZE:
+        return None
+    name = header[:100].split(b"\0", 1)[0]
+    try:
+        size = int(header[124:136].rstrip(b" \0"), 8)
+        written = int(header[148:156].strip(b" \0"), 8)
+    except ValueError:
+        return None
+    # the sum of all bytes, those of the sum itself taken as spaces
+    found = sum(header[:345]) + sum(header[500:]) - sum(header[148:156]) + 8 * 32
+    if found != written or not 0 <= size <= _SMALL or not name or name.endswith(b"/"):
+        return None
+    return name.decode("utf-8", "surrogateescape"), size
 
 
 def _held(member: Member | Problem, limit: int) -> tuple[Member | Problem, int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,75 @@ class Codes:
         return len(self.values)
 
 
-Block = Hashed | Dense | Codes
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """A block of images of one size, gathered when they are asked for: no more of them than that is in memory.
+
+    Attributes
+    ----------
+    segments : tuple of (k, side, side, channels) uint8 arrays
+        What is at hand, each in memory or in a mapped file.
+    place : (n,) int64
+        Where each row lies in the segments put end to end; -1 where it is not at hand.
+    size : (side, side, channels)
+    beyond : callable or None
+        Makes (m, side, side, channels) images of some of the n rows that are not at hand; called from any thread.
+
+    Examples
+    --------
+    >>> pixels = Pixels.of(np.arange(12, dtype=np.uint8).reshape(3, 2, 2, 1))
+    >>> pixels.shape, pixels.take(np.array([2, 0]))[:, 0, 0, 0].tolist()
+    ((3, 2, 2, 1), [8, 0])
+    """
+
+    segments: tuple[NDArray[np.uint8], ...]
+    place: NDArray[np.int64]
+    size: tuple[int, int, int]
+    beyond: Callable[[NDArray[np.int64]], NDArray[np.uint8]] | None = None
+
+    @classmethod
+    def of(cls, images: NDArray[np.uint8]) -> Pixels:
+        """Images (n, side, side, channels) that are in memory."""
+        count, *size = images.shape
+        return cls((images,), np.arange(count), (size[0], size[1], size[2]))
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of the whole block: (n, side, side, channels)."""
+        return (len(self), *self.size)
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """Of every image: uint8."""
+        return np.dtype(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.place)
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """The images (m, side, side, channels) of some rows, in the order given, copied; may be called by threads."""
+        place = self.place[rows]
+        images = np.empty((len(place), *self.size), dtype=np.uint8)
+        ends = self._ends
+        segment = np.searchsorted(ends, place, side="right")
+        segment[place < 0] = -1
+        for number in np.unique(segment).tolist():
+            at = np.flatnonzero(segment == number)
+            if number >= 0:
+                first = int(ends[number]) - len(self.segments[number])
+                images[at] = self.segments[number][place[at] - first]
+            elif self.beyond is not None:
+                images[at] = self.beyond(np.asarray(rows)[at])
+            else:
+                raise IndexError("these rows are not at hand, and nothing can make them")
+        return images
+
+    @cached_property
+    def _ends(self) -> NDArray[np.int64]:
+        return np.cumsum([len(segment) for segment in self.segments], dtype=np.int64)
+
+
+Block = Hashed | Dense | Codes | Pixels
 Blocks = Mapping[str, Block]
 
 
@@ -124,6 +193,8 @@ def take(blocks: Blocks, rows: NDArray[np.int64]) -> Blocks:
 
 
 def _take(block: Block, rows: NDArray[np.int64]) -> Block:
+    if isinstance(block, Pixels):
+        return Pixels.of(block.take(rows))
     if not isinstance(block, Hashed):
         some: Block = Dense(block.values[rows]) if isinstance(block, Dense) else Codes(block.values[rows], block.sizes)
         release(block.values)

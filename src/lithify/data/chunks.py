@@ -11,24 +11,28 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lithify import canon
 from lithify.data import duplicates, split
+from lithify.data.decoded import cores
 from lithify.data.schema import Problem, Row
 from lithify.data.source import Source
-from lithify.data.table import fixed_binary, ipc_buffer
+from lithify.data.table import binary, fixed_binary, ipc_buffer, numeric, strings
 from lithify.media import mime
+from lithify.media.pixels import BadImage
 from lithify.progress import Reporter, Update
 from lithify.store import blobs
 
-CHUNK_ROWS = {"mail": 4096, "text": 4096, "table": 1 << 17}
-CHUNK_BYTES = {"mail": 16 << 20, "text": 16 << 20, "table": 64 << 20}
+CHUNK_ROWS = {"mail": 4096, "text": 4096, "table": 1 << 17, "image": 8192}
+CHUNK_BYTES = {"mail": 16 << 20, "text": 16 << 20, "table": 64 << 20, "image": 64 << 20}
 LARGEST_VALUE = 1e100
 """Values to predict that are larger are no measurements; squares of their differences could not be added up."""
 MIN_WORDS = 3
@@ -63,7 +67,12 @@ class Chunks:
 
 def work_folder(work: Path, source: Source) -> Path:
     """Where the chunks of this source lie: another folder as soon as the source changes."""
-    name = canon.digest_of([REVISION, duplicates.REVISION, source.kind, source.signature()])
+    judged = duplicates.REVISION
+    if source.kind == "image":
+        from lithify.data import pictures
+
+        judged = pictures.REVISION
+    name = canon.digest_of([REVISION, judged, source.kind, source.signature()])
     return work / ("snapshot-" + name.removeprefix(canon.DIGEST_PREFIX)[:24])
 
 
@@ -77,8 +86,8 @@ def collect(source: Source, folder: Path, report: Reporter) -> Chunks:
     if skipped:
         report(Update("reading", skipped, note=f"Going on after what was read before: {skipped:,}."))
     entries = list(done)
-    for number, batch in enumerate(_batches(origin, source.kind), start=len(done)):
-        entries.append(_write(folder, number, batch, source))
+    for entry in _written(folder, _batches(origin, source.kind), len(done), source):
+        entries.append(entry)
         report(Update("reading", sum(entry["seen"] for entry in entries)))
     return Chunks(
         kind=source.kind,
@@ -115,15 +124,40 @@ def _batches(rows: Iterator[Row | Problem], kind: str) -> Iterator[list[Row | Pr
         yield batch
 
 
+def _written(
+    folder: Path, batches: Iterator[list[Row | Problem]], first: int, source: Source
+) -> Iterator[dict[str, Any]]:
+    """Writes one chunk after the other.
+
+    Those of images are written by a thread while the next one is read: most of it is decoding, which lets go of the
+    interpreter.
+    """
+    if source.kind != "image":
+        for number, batch in enumerate(batches, start=first):
+            yield _write(folder, number, batch, source)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        pending: Future[dict[str, Any]] | None = None
+        for number, batch in enumerate(batches, start=first):
+            if pending is not None:
+                yield pending.result()
+            pending = pool.submit(_write, folder, number, batch, source)
+        if pending is not None:
+            yield pending.result()
+
+
 def _write(folder: Path, number: int, batch: list[Row | Problem], source: Source) -> dict[str, Any]:
     """Writes one chunk and then its entry, which makes the chunk count."""
-    checked = [_checked(item, source) for item in batch]
+    checked, signatures = _signed([_checked(item, source) for item in batch], source.kind)
     problems = [item for item in checked if isinstance(item, Problem)]
-    rows = sorted(((row.key, row) for row in checked if isinstance(row, Row)), key=lambda pair: pair[0])
+    found = [(row.key, row) for row in checked if isinstance(row, Row)]
+    order = sorted(range(len(found)), key=lambda at: found[at][0])
+    rows = [found[at] for at in order]
+    table = _table(rows, None if signatures is None else signatures[order])
     file = folder / f"{number:06d}.arrow"
     entry = {
         "file": file.name,
-        "digest": blobs.write_atomic(file, [memoryview(ipc_buffer(_table(rows, source.kind)))]),
+        "digest": blobs.write_atomic(file, [memoryview(ipc_buffer(table))]),
         "seen": len(batch),
         "rows": len(rows),
         "truncated": sum(row.truncated for _, row in rows),
@@ -148,30 +182,51 @@ def _checked(item: Row | Problem, source: Source) -> Row | Problem:
     return item if labelled else Problem(item.origin, "no label", key=item.key)
 
 
-def _table(rows: list[tuple[bytes, Row]], kind: str) -> Any:
+def _signed(checked: list[Row | Problem], kind: str) -> tuple[list[Row | Problem], NDArray[np.uint16] | None]:
+    """Signatures of the rows, in their order, which rows of a table have none of yet.
+
+    Images that cannot be decoded, which is seen here, become problems.
+    """
+    rows = [item for item in checked if isinstance(item, Row)]
+    if kind == "table":
+        return checked, None
+    if kind == "image":
+        from lithify.data import pictures
+
+        signatures, bad = pictures.signatures([row.content for row in rows], cores())
+        found = iter(bad)
+        checked = [item if isinstance(item, Problem) else _decodable(item, next(found)) for item in checked]
+        return checked, signatures[[one is None for one in bad]]
+    signatures = np.empty((len(rows), duplicates.BINS), dtype=np.uint16)
+    for i, row in enumerate(rows):
+        signatures[i] = duplicates.signature(shown_text(row.content, kind))
+    return checked, signatures
+
+
+def _decodable(row: Row, bad: BadImage | None) -> Row | Problem:
+    return row if bad is None else Problem(row.origin, bad.reason, bad.detail, key=row.key)
+
+
+def _table(rows: list[tuple[bytes, Row]], signatures: NDArray[np.uint16] | None) -> Any:
     """Everything that is derived from the contents; columns as in a :class:`RowTable` where they are the same."""
     import pyarrow as pa
 
     keys = np.frombuffer(b"".join(key for key, _ in rows), dtype=np.uint8).reshape(len(rows), 32)
-    if kind == "table":
+    if signatures is None:
         signatures = np.ascontiguousarray(keys[:, :8]).view(np.uint16)
-    else:
-        signatures = np.empty((len(rows), duplicates.BINS), dtype=np.uint16)
-        for i, (_, row) in enumerate(rows):
-            signatures[i] = duplicates.signature(shown_text(row.content, kind))
     times = [split.TIME_MISSING if row.time is None else row.time for _, row in rows]
     return pa.table(
         {
             "key": fixed_binary(keys),
-            "content": pa.array([row.content for _, row in rows], type=pa.large_binary()),
-            "label": pa.array([_printable(row.label or "") for _, row in rows], type=pa.string()),
-            "value": pa.array([row.value or 0.0 for _, row in rows], type=pa.float64()),
-            "time": pa.array(times, type=pa.int64()),
-            "weight": pa.array([row.weight for _, row in rows], type=pa.float64()),
-            "field_group": pa.array([_group_code(row.group) for _, row in rows], type=pa.uint64()),
-            "given": pa.array([split.named(row.side) for _, row in rows], type=pa.uint8()),
+            "content": binary([row.content for _, row in rows]),
+            "label": strings([row.label or "" for _, row in rows]),
+            "value": numeric(np.array([row.value or 0.0 for _, row in rows], dtype=np.float64)),
+            "time": numeric(np.array(times, dtype=np.int64)),
+            "weight": numeric(np.array([row.weight for _, row in rows], dtype=np.float64)),
+            "field_group": numeric(np.array([_group_code(row.group) for _, row in rows], dtype=np.uint64)),
+            "given": numeric(np.array([split.named(row.side) for _, row in rows], dtype=np.uint8)),
             "signature": fixed_binary(signatures),
-            "origin": pa.array([_printable(row.origin) for _, row in rows], type=pa.string()),
+            "origin": strings([row.origin for _, row in rows]),
         }
     )
 
@@ -192,11 +247,6 @@ def _group_code(group: str | None) -> int:
     if group is None:
         return 0
     return int.from_bytes(hashlib.sha256(group.encode("utf-8", "surrogatepass")).digest()[:8], "little") | 1
-
-
-def _printable(text: str) -> str:
-    """Lone surrogates, which Arrow and canonical JSON cannot hold, written out."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _problem(item: list[str]) -> Problem:

@@ -40,6 +40,10 @@ class Labels(ABC):
         """The side of a split that the place of the file names, None for nearly all files."""
         return None
 
+    def group(self, name: str) -> str | None:
+        """The group that something beside the file says, None for nearly all files."""
+        return None
+
     def skips(self, name: str) -> bool:
         """Whether the file is no row."""
         return left_aside(name)
@@ -76,14 +80,14 @@ class FolderLabels(Labels):
 
     def of(self, name: str) -> str | Problem | None:
         """The label of a member."""
-        folder = posixpath.dirname(name)
+        folder = name.rpartition("/")[0]
         if self._maildir and posixpath.basename(folder) not in ("cur", "new"):
             return Problem(name, "no label", "in a maildir, but neither in cur nor in new")
         return self._labels.get(folder)
 
     def side(self, name: str) -> str | None:
         """The side named above the label."""
-        return self._sides.get(posixpath.dirname(name)) if self._sides else None
+        return self._sides.get(name.rpartition("/")[0]) if self._sides else None
 
     def skips(self, name: str) -> bool:
         """Whether the file is no row."""

@@ -10,7 +10,7 @@ from lithify.data import records
 from lithify.data.columns import LABEL_NAMES, TEXT_NAMES, named
 from lithify.data.text import decode
 
-_FILE_NAMES: Final = (
+FILE_NAMES: Final = (
     "file",
     "filename",
     "file_name",
@@ -68,7 +68,7 @@ def file_columns(form: records.Format, label: str | None) -> tuple[str, str] | N
     >>> file_columns(records.sniff(b"file,label\na.eml,spam\n"), None)
     ('file', 'label')
     """
-    file = named(form.columns, _FILE_NAMES)
+    file = named(form.columns, FILE_NAMES)
     if named((column for column in form.columns if column != file), TEXT_NAMES) is not None:
         return None
     label = label if label in form.columns else named(form.columns, LABEL_NAMES)

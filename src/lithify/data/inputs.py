@@ -11,6 +11,7 @@ import numpy as np
 
 from lithify.data import text
 from lithify.data.cells import encode_row
+from lithify.data.image_inputs import read_images
 from lithify.data.mail import RAW_LIMIT
 from lithify.data.schema import Field
 from lithify.data.streams import open_regular, shown
@@ -20,7 +21,7 @@ from lithify.media import mime
 
 
 def read_inputs(
-    inputs: Any, kind: Literal["mail", "text", "table"], fields: Sequence[Field] = ()
+    inputs: Any, kind: Literal["mail", "text", "table", "image"], fields: Sequence[Field] = ()
 ) -> tuple[list[str], list[bytes]]:
     """Names and canonical contents of one input or of several.
 
@@ -28,11 +29,14 @@ def read_inputs(
     ----------
     inputs
         For mail and text: what :func:`read_input` takes, or a sequence of it. For a table: a mapping from field to cell
-        or a sequence of them; a frame, columns, or the path of a file of rows.
-    kind : "mail", "text" or "table"
+        or a sequence of them; a frame, columns, or the path of a file of rows. For images: see
+        :func:`lithify.data.image_inputs.read_images`.
+    kind : "mail", "text", "table" or "image"
     fields : sequence of Field
         The input fields of a table, sorted by name.
     """
+    if kind == "image":
+        return read_images(inputs)
     if kind != "table":
         several = [inputs] if isinstance(inputs, (str, bytes, Path)) else list(inputs)
         names = [item if isinstance(item, str) else str(item) if isinstance(item, Path) else "" for item in several]

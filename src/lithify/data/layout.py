@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from lithify.data import records
 from lithify.data.files import Member, Members
+from lithify.data.images import is_image, is_named
 from lithify.data.mail import looks_like_mail
 from lithify.data.schema import Problem
 from lithify.data.streams import shown
@@ -25,6 +26,8 @@ SIDES: Final = {
     **dict.fromkeys(("test", "testing", "testset", "eval", "evaluation", "holdout"), "test"),
 }
 """Names of folders that hold one side of a split, which therefore are no labels."""
+SIDECARS: Final = ("cls", "json", "txt")
+"""Endings of files that say something of the image with the same name, the surest first."""
 HEAD: Final = 4096
 INDEX_LIMIT: Final = 64 << 20
 """Bytes of index files that are read, of all of them together."""
@@ -38,12 +41,14 @@ _ASIDE: Final = re.compile(
     r"thumbs\.db|desktop\.ini|dovecot[^/]*|maildirfolder|maildirsize|courierimap[^/]*|subscriptions|[^/]*\.msf)$|"
     r"(^|/)__macosx/|(^|/)\.(git|svn|hg)/"
 )
+_ASIDE_FIRST: Final = frozenset(".rlcmtds")
+"""How names of files begin that may be left aside; no others but those ending in ``.msf``, or in hidden folders."""
 _INDEX: Final = re.compile(r"(?i)^(full[-_.])?(index|labels?)(\.txt|\.idx|\.index)?$")
-_BINARY: Final = (b"\xff\xd8\xff", b"\x89PNG", b"%PDF", b"\xd0\xcf\x11\xe0", b"!BDN", b"PAR1", b"GIF8", b"PK\3\4")
+_BINARY: Final = (b"%PDF", b"\xd0\xcf\x11\xe0", b"!BDN", b"PAR1", b"PK\3\4")
 _MBOX: Final = re.compile(r"(?i)\.(mbox|mbx)$")
 
 Folders = dict[tuple[str, ...], int]
-Content = Literal["mail", "text", "binary"]
+Content = Literal["mail", "text", "image", "binary"]
 
 
 @dataclass(slots=True)
@@ -55,7 +60,11 @@ class Survey:
     folders : dict
         Path of each folder that directly holds files → how many.
     kinds : Counter
-        What the files looked at hold: mail, text or something binary.
+        What the files looked at hold: mail, text, images or something binary.
+    pictures : dict
+        Path of each folder that directly holds files with the ending of an image → how many.
+    endings : Counter
+        How many of the other files have, after the first dot of their names, each of :data:`SIDECARS`.
     indexes, tables : dict
         Content of index files; format of files of records, by name.
     mailboxes : list of str
@@ -66,6 +75,8 @@ class Survey:
 
     folders: Folders = field(default_factory=dict)
     kinds: Counter[Content] = field(default_factory=Counter)
+    pictures: Folders = field(default_factory=dict)
+    endings: Counter[str] = field(default_factory=Counter)
     indexes: dict[str, bytes] = field(default_factory=dict)
     tables: dict[str, records.Format] = field(default_factory=dict)
     mailboxes: list[str] = field(default_factory=list)
@@ -80,6 +91,10 @@ def left_aside(name: str) -> bool:
     >>> [left_aside(name) for name in ("ham/.DS_Store", "README.txt", "ham/1.txt", ".Junk/cur/1")]
     [True, True, False, False]
     """
+    start = name.rfind("/") + 1
+    plain = name[start : start + 1].lower() not in _ASIDE_FIRST and "/." not in name and "__" not in name
+    if plain and name[:1] != "." and name[-4:].lower() != ".msf":
+        return False  # as nearly all, and told many times faster
     return _ASIDE.search(name) is not None
 
 
@@ -98,21 +113,34 @@ def survey(members: Members) -> Survey:
 
 
 def _look(member: Member, found: Survey) -> None:
-    folder, base = posixpath.split(member.name)
+    folder, _, base = member.name.rpartition("/")
     found.files += 1
+    if is_named(base):
+        _count(folder, member, found, found.pictures)
+        return
+    if (ending := base.partition(".")[2].lower()) in SIDECARS:
+        found.endings[ending] += 1
     if _INDEX.match(base) and len(found.indexes) < _INDEXES:
         found.indexes[member.name] = _head(member, INDEX_LIMIT - sum(map(len, found.indexes.values())))
         return
-    parts = tuple(folder.split("/")) if folder else ()
     if records.suffix_kind(base) and len(found.tables) < 100 and (form := _table(member)) is not None:
         found.tables[member.name] = form
         return
-    count = found.folders.get(parts, 0)
-    found.folders[parts] = count + 1
-    if len(found.folders) > _MAX_FOLDERS:
-        raise UnsafeSource(f"More than {_MAX_FOLDERS:,} folders.", hint="Give a smaller folder or archive.")
     if _MBOX.search(base) or (base.lower() in KNOWN_LABELS and _head(member, 5) == b"From "):
         found.mailboxes.append(member.name)
+    _count(folder, member, found)
+
+
+def _count(folder: str, member: Member, found: Survey, also: Folders | None = None) -> None:
+    """Counts a file in its folder, and looks into the first few."""
+    parts = tuple(folder.split("/")) if folder else ()
+    count = found.folders.get(parts, 0)
+    found.folders[parts] = count + 1
+    if also is not None:
+        also[parts] = also.get(parts, 0) + 1
+    if len(found.folders) > _MAX_FOLDERS:
+        raise UnsafeSource(f"More than {_MAX_FOLDERS:,} folders.", hint="Give a smaller folder or archive.")
+    if found.mailboxes and found.mailboxes[-1] == member.name:
         found.kinds["mail"] += 1
     elif count < _HEADS_EACH and found.kinds.total() < _HEADS and (head := _head(member, HEAD)):
         found.kinds[content_of(head)] += 1
@@ -134,13 +162,15 @@ def _head(member: Member, size: int) -> bytes:
 
 
 def content_of(head: bytes) -> Content:
-    r"""Mail, text or something binary, from the first bytes of a file.
+    r"""Mail, text, an image or something else binary, from the first bytes of a file.
 
     >>> content_of(b"From: a\nTo: b\n\n"), content_of(b"hello"), content_of(b"\xff\xd8\xff\xe0\0\x10JFIF")
-    ('mail', 'text', 'binary')
+    ('mail', 'text', 'image')
     """
     if looks_like_mail(head):
         return "mail"
+    if is_image(head):
+        return "image"
     if head.startswith(_BINARY):
         return "binary"
     marked = head.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -235,6 +265,16 @@ def side_of(folder: tuple[str, ...], label: str | None) -> str | None:
     """
     above = folder[: folder.index(label)] if label in folder else folder
     return next((SIDES[part.lower()] for part in above if part.lower() in SIDES), None)
+
+
+def side_named(name: str) -> str | None:
+    """The side of a split that one word of a file's name says, None where no word does or two do.
+
+    >>> side_named("train-00000-of-00002"), side_named("cifar10_test"), side_named("labels")
+    ('train', 'test', None)
+    """
+    sides = {SIDES[word] for word in re.split(r"[-_. ]", name.lower()) if word in SIDES}
+    return sides.pop() if len(sides) == 1 else None
 
 
 def mailbox_label(name: str) -> str:

@@ -20,11 +20,17 @@ from lithify.data.table import (
     concatenate,
     empty,
     from_fixed_binary,
+    from_numeric,
     key_order,
     locate,
     new_keys,
+    numeric,
     read_ipc,
 )
+
+_NUMBERS = {
+    "value": np.float64, "time": np.int64, "weight": np.float64, "field_group": np.uint64, "given": np.uint8
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,8 @@ class Rows:
 def merge(chunks: Chunks) -> tuple[Rows, int, list[Problem]]:
     """Rows of all chunks, each key once.
 
-    Equal rows of mail or text are one row, and are quarantined where their labels differ. Equal rows of a table are as
-    many rows, with keys of their own.
+    Equal rows of mail, text or images are one row, and are quarantined where their labels differ. Equal rows of a table
+    are as many rows, with keys of their own.
 
     Returns
     -------
@@ -112,13 +118,13 @@ def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]
     label = facts.column("label").dictionary_encode().combine_chunks()
     columns = {"key": from_fixed_binary(facts.column("key"), 32, np.uint8)}
     facts = facts.drop_columns(["label", "key"])
-    for name in ("value", "time", "weight", "field_group", "given"):
-        columns[name] = facts.column(name).to_numpy()
+    for name, dtype in _NUMBERS.items():
+        columns[name] = from_numeric(facts.column(name), dtype)
         facts = facts.drop_columns(name)
     labels = label.dictionary.to_pylist()
     place = np.empty(len(labels), dtype=np.int32)
     place[sorted(range(len(labels)), key=labels.__getitem__)] = np.arange(len(labels))
-    columns["label"] = place[label.indices.to_numpy()]
+    columns["label"] = place[from_numeric(pa.chunked_array([label.indices]), np.int32)]
     columns["shard"] = np.repeat(-1 - np.arange(len(counts), dtype=np.int32), counts)
     columns["position"] = np.concatenate([np.arange(count, dtype=np.int32) for count in counts])
     return columns, sorted(labels), None if chunks.kind == "table" else facts.column("origin")
@@ -126,10 +132,8 @@ def _facts(chunks: Chunks) -> tuple[dict[str, NDArray[Any]], Sequence[str], Any]
 
 def _columns(file: Path, names: Sequence[str]) -> Any:
     """Some columns of a chunk, copied, so that the file with the contents does not stay mapped."""
-    import pyarrow as pa
-
     table = read_ipc(file).select(names)
-    return table.take(pa.array(np.arange(len(table))))
+    return table.take(numeric(np.arange(len(table))))
 
 
 def _order(facts: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
@@ -226,7 +230,7 @@ def grouped(rows: Rows, chunks: Chunks) -> tuple[Rows, list[Problem]]:
     New rows that would join old groups of two sides become problems instead.
     """
     parted = rows.table.signature.shape[1] == EXACT_BINS and copies.apart(rows.table)
-    joined = _grouped(rows, parted)
+    joined = _grouped(rows, parted, chunks.kind)
     torn = _torn(joined.table)
     if not torn.any():
         return joined, []
@@ -235,7 +239,7 @@ def grouped(rows: Rows, chunks: Chunks) -> tuple[Rows, list[Problem]]:
         for row in np.flatnonzero(torn).tolist()
     ]
     # what only the rows just removed held together falls apart again
-    return _grouped(rows.take(np.flatnonzero(~torn)), parted), problems
+    return _grouped(rows.take(np.flatnonzero(~torn)), parted, chunks.kind), problems
 
 
 def _origin(table: RowTable, row: int, chunks: Chunks) -> str:
@@ -243,12 +247,17 @@ def _origin(table: RowTable, row: int, chunks: Chunks) -> str:
     return str(facts.column(0)[int(table.position[row])])
 
 
-def _grouped(rows: Rows, parted: bool) -> Rows:
+def _grouped(rows: Rows, parted: bool, kind: str) -> Rows:
     """``parted`` leaves rows of a table with the same inputs apart."""
     table = rows.table
     old = np.where(rows.new, 0, table.group + 1).astype(np.uint64)
     signature = copies.own_signatures(table) if parted else table.signature
-    return replace(rows, table=replace(table, group=duplicates.groups(signature, table.field_group, old)))
+    groups = duplicates.groups
+    if kind == "image":
+        from lithify.data import pictures
+
+        groups = pictures.groups
+    return replace(rows, table=replace(table, group=groups(signature, table.field_group, old)))
 
 
 def _torn(table: RowTable) -> NDArray[np.bool_]:

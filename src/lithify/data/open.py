@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, cast, get_args
 
-from lithify.data import layout, records
+from lithify.data import image_open, layout, records
 from lithify.data.archives import Tar, Zip, is_tar, is_zip
 from lithify.data.collection import NoLabels
 from lithify.data.columns import LABEL_NAMES, TEXT_NAMES, Asked, named
 from lithify.data.files import Folder, SingleFile
+from lithify.data.images import image_row
 from lithify.data.mail import RAW_LIMIT, looks_like_mail, looks_like_mbox, mail_row
 from lithify.data.recognise import KNOWN, ContentKind, files_source, no_columns, open_members
 from lithify.data.schema import Field, FieldKind, Problem, Row, Task
@@ -23,6 +24,7 @@ from lithify.data.source import Source
 from lithify.data.streams import compression_of, open_decompressed, open_regular, shown
 from lithify.data.text import decode, text_row
 from lithify.errors import NotFound, TooFewRows, UnknownSource, UsageError
+from lithify.media.pixels import MAX_BYTES
 
 _HEAD: Final = 1 << 20
 TABLES: Final = (b"PK\3\4", b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"SQLite format 3\0", b"\x28\xb5\x2f\xfd")
@@ -57,8 +59,9 @@ def open_source(
     ----------
     thing : str or Path, or an object with columns
         A folder, an archive or a file; ``-`` is one message on standard input, or with ``kind="table"`` a table. Or a
-        pandas or Polars frame, an Arrow table, a dict of columns, a NumPy array or a pair (X, y) of arrays.
-    kind : "mail", "text" or "table", optional
+        pandas or Polars frame, an Arrow table, a dict of columns, a NumPy array or a pair (X, y) of arrays. Of images
+        too: an array of three dimensions or four, or a Hugging Face data set.
+    kind : "mail", "text", "table" or "image", optional
         What the rows hold; found out from the first bytes and the names of the columns when not given.
     label : str, optional
         Of a table: the column with the labels, or with the values to predict. Of mail or text that has no labels of its
@@ -107,8 +110,8 @@ def open_source(
     ...     source.kind, source.describe(), [row.label for row in source.rows()]
     ('mail', 'a folder of mail with one sub-folder per label (ham, spam)', ['ham', 'spam'])
     """
-    if kind not in (None, "mail", "text", "table"):
-        raise UsageError(f"Unknown kind {kind!r}.", expected="mail, text or table")
+    if kind not in (None, "mail", "text", "table", "image"):
+        raise UsageError(f"Unknown kind {kind!r}.", expected="mail, text, table or image")
     asked = Asked(
         label, text, time, group, side, labelled,
         weight=weight, kinds=_kinds(fields), task=_task(task), query=query, sheet=sheet,
@@ -116,6 +119,11 @@ def open_source(
     if not isinstance(thing, (str, Path)):
         from lithify.data import tabular_open
 
+        images = like is None and image_open.concerns(kind, asked)
+        if images and (source := image_open.open_thing(thing, kind, asked)) is not None:
+            return source
+        if kind == "image":
+            raise UnknownSource("There are no images in this object.", expected=image_open.KNOWN)
         return tabular_open.open_frame(thing, asked, like)
     if str(thing) == "-":
         return _standard_input(kind, asked, like)
@@ -144,7 +152,7 @@ def _task(task: Task | None) -> Task | None:
 
 def _standard_input(kind: str | None, asked: Asked, like: tuple[Field, ...] | None) -> Source:
     if kind != "table":
-        return _OneMessage(sys.stdin.buffer.read(RAW_LIMIT + 1), cast("ContentKind | None", kind), asked)
+        return _OneMessage(sys.stdin.buffer.read(MAX_BYTES + 1), cast("ContentKind | None", kind), asked)
     from lithify.data import tabular_open
 
     return tabular_open.open_asked(tabular_open.Held(sys.stdin.buffer.read()), asked, like)
@@ -178,7 +186,10 @@ def _open_file(path: Path, kind: str | None, asked: Asked, like: tuple[Field, ..
         raise NotFound(f"Cannot read {shown(str(path))}.", found=error.strerror) from error
     if not head:
         raise TooFewRows(f"{shown(str(path))} is empty.", expected=KNOWN)
-    if head.startswith(TABLES):
+    images = like is None and image_open.concerns(kind, asked)
+    if images and (source := image_open.open_file(path, head, asked)) is not None:
+        return source
+    if head.startswith(TABLES) and kind != "image":
         from lithify.data import tabular_open
 
         if (table := tabular_open.open_file(path, head, kind, asked, like)) is not None:
@@ -198,6 +209,8 @@ def _open_file(path: Path, kind: str | None, asked: Asked, like: tuple[Field, ..
 def _open_single(
     file: SingleFile, head: bytes, kind: str | None, asked: Asked, like: tuple[Field, ...] | None
 ) -> Source:
+    if kind == "image":
+        raise UnknownSource(f"There are no images in {shown(str(file.path))}.", expected=image_open.KNOWN)
     name = file.path.name
     plain = name.removesuffix(f".{file.compression}")
     if kind == "table":
@@ -256,13 +269,14 @@ class _OneMessage(Source):
 
     def __init__(self, raw: bytes, kind: ContentKind | None, asked: Asked) -> None:
         no_columns(asked, "standard input")
-        self.kind = kind or ("mail" if layout.content_of(raw) == "mail" else "text")
+        found = layout.content_of(raw)
+        self.kind = kind or ("text" if found == "binary" else found)
         self._raw = raw
         self._asked = asked
 
     def describe(self) -> str:
         """What was recognised, as the end of the sentence "Reading ..."."""
-        return f"one {'message' if self.kind == 'mail' else 'text'} from standard input"
+        return f"one {'message' if self.kind == 'mail' else self.kind} from standard input"
 
     def signature(self) -> str:
         """Changes when the files or the way they are read do."""
@@ -271,6 +285,9 @@ class _OneMessage(Source):
     def rows(self) -> Iterator[Row | Problem]:
         """Every row in a fixed order, in constant memory."""
         if self.kind == "mail":
-            yield mail_row(self._raw, self._asked.label, "-", group=self._asked.group)
+            yield mail_row(self._raw[: RAW_LIMIT + 1], self._asked.label, "-", group=self._asked.group)
+        elif self.kind == "image":
+            yield image_row(self._raw, self._asked.label, "-")
         else:
-            yield text_row(decode(self._raw), self._asked.label, "-", truncated=len(self._raw) > RAW_LIMIT)
+            raw = self._raw[: RAW_LIMIT + 1]
+            yield text_row(decode(raw), self._asked.label, "-", truncated=len(raw) > RAW_LIMIT)

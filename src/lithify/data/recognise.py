@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import Final, Literal, cast
 
-from lithify.data import layout, records
+from lithify.data import image_open, layout, records
 from lithify.data.collection import FilesSource, FolderLabels, IndexLabels, Labels, MailboxLabels, NoLabels
 from lithify.data.columns import Asked, TextTableSource
 from lithify.data.files import Members
@@ -18,7 +18,7 @@ from lithify.errors import TooFewRows, UnknownSource, UsageError
 ContentKind = Literal["mail", "text"]
 KNOWN: Final = (
     "a maildir, an mbox, a folder with one sub-folder per label, files with an index, a tar or zip of these, "
-    "a CSV, TSV, JSON lines, Parquet, Arrow or Excel file, an SQLite database, or a message"
+    "a CSV, TSV, JSON lines, Parquet, Arrow or Excel file, an SQLite database, a message, or images"
 )
 
 
@@ -26,10 +26,17 @@ def open_members(members: Members, wanted: str | None, asked: Asked, like: tuple
     """The source for a folder or an archive."""
     from lithify.data.tabular_open import open_folder
 
+    images = like is None and image_open.concerns(wanted, asked)
+    if images and (source := image_open.open_by_names(members, wanted, asked)) is not None:
+        return source
+    if wanted == "image":
+        return image_open.open_files(members, layout.survey(members), asked)
     if (tables := open_folder(members, wanted, asked, like)) is not None:
         return tables
     kind = cast("ContentKind | None", wanted)
     found = layout.survey(members)
+    if images and image_open.are_images(found):
+        return image_open.open_files(members, found, asked)
     if not found.files:
         extra = f"{found.aside} files such as {found.example}" if found.aside else "no files"
         raise TooFewRows(f"{shown(str(members.path))} holds nothing to read.", expected=KNOWN, found=extra)
@@ -46,7 +53,7 @@ def open_members(members: Members, wanted: str | None, asked: Asked, like: tuple
 
 def _kind(members: Members, found: layout.Survey) -> ContentKind:
     kinds = found.kinds
-    if kinds["binary"] > kinds["mail"] + kinds["text"]:
+    if kinds["binary"] + kinds["image"] > kinds["mail"] + kinds["text"]:
         raise UnknownSource(
             f"Cannot read rows from {shown(str(members.path))}.", expected=KNOWN, found="files of binary data"
         )

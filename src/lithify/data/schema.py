@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Reason = Literal[
-    "unreadable", "empty", "no label", "two labels", "two sides", "bad time", "bad record"
+    "unreadable", "empty", "no label", "two labels", "two sides", "bad time", "bad record", "too large"
 ]  # fmt: skip
 """Why a row is quarantined."""
 
@@ -51,8 +51,8 @@ class Row:
     Attributes
     ----------
     content : bytes
-        The canonical inputs. Mail: the raw message with LF line ends, cut at the read limit. Text: UTF-8. Table: see
-        :mod:`lithify.data.cells`.
+        The canonical inputs. Mail: the raw message with LF line ends, cut at the read limit. Text: UTF-8. Image: the
+        encoded bytes as they were found. Table: see :mod:`lithify.data.cells`.
     label : str or None
         None where the source has none (as for rows to be scored, and in regression).
     time : int or None

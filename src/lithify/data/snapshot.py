@@ -62,8 +62,18 @@ class Snapshot:
 
     @property
     def kind(self) -> str:
-        """What a row's content is: ``mail``, ``text`` or ``table``."""
+        """What a row's content is: ``mail``, ``text``, ``table`` or ``image``."""
         return str(self.manifest["kind"])
+
+    @property
+    def side(self) -> int:
+        """Median of the shorter sides of the training images in pixels; 0 for other kinds of rows."""
+        return int((self.manifest.get("images") or {}).get("side", 0))
+
+    @property
+    def channels(self) -> int:
+        """1 where all training images are grey, else 3; 0 for other kinds of rows."""
+        return int((self.manifest.get("images") or {}).get("channels", 0))
 
     @property
     def task(self) -> str:
@@ -72,7 +82,7 @@ class Snapshot:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The columns of a table, sorted by name; empty for mail and text."""
+        """The columns of a table, sorted by name; empty for other kinds."""
         return tuple(Field(**field) for field in self.manifest["fields"])
 
     @property
@@ -142,7 +152,9 @@ class Snapshot:
                 self._checked.add(number)
             while len(self._shards) >= _MAPPED:
                 del self._shards[next(iter(self._shards))]
-            self._shards[number] = read_ipc(path).column("content").combine_chunks()
+            column = read_ipc(path).column("content")
+            # one piece stays mapped; several are copied
+            self._shards[number] = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         return self._shards[number]
 
 
@@ -182,12 +194,26 @@ def read_manifest(data: bytes, digest: str) -> dict[str, Any]:
     if not wrong:
         labels = manifest["labels"]
         wrong = [] if all(isinstance(x, str) for x in labels) and labels == sorted(set(labels)) else ["labels"]
+        wrong += [] if _are_image_facts(manifest) else ["images"]
         wrong += [] if manifest["task"] in get_args(Task) and _are_fields(manifest["fields"]) else ["task, fields"]
     if wrong:
         raise MalformedContainer(
             f"The manifest of snapshot {digest[:19]} has the wrong fields.", found=", ".join(wrong)
         )
     return manifest
+
+
+def _are_image_facts(manifest: dict[str, Any]) -> bool:
+    """Whether images have their facts, and nothing else has."""
+    facts = manifest.get("images")
+    if manifest["kind"] != "image" or facts is None:
+        return facts is None and manifest["kind"] != "image"
+    if not isinstance(facts, dict) or facts.keys() != {"side", "channels", "smallest", "largest"}:
+        return False
+    whole = all(isinstance(value, int) and not isinstance(value, bool) for value in facts.values())
+    return (
+        whole and facts["channels"] in (1, 3) and 1 <= facts["smallest"] <= facts["side"] <= facts["largest"] <= 65535
+    )
 
 
 def _are_fields(listed: list[Any]) -> bool:

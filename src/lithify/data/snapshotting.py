@@ -23,7 +23,7 @@ from lithify.data.merge import Rows, grouped, join, merge
 from lithify.data.schema import Field, Problem, Task
 from lithify.data.snapshot import FORMAT, Snapshot, open_snapshot
 from lithify.data.source import Source
-from lithify.data.table import RowTable, fixed_binary, to_arrow
+from lithify.data.table import RowTable, fixed_binary, numeric, to_arrow
 from lithify.errors import QuarantinedRows, RunBusy, TooFewRows, UsageError, as_store_error
 from lithify.progress import Reporter, Update, silent
 from lithify.store import blobs
@@ -132,7 +132,7 @@ def _freeze(
     rows, two_sided = grouped(rows, chunks)
     problems += two_sided
     _check(rows, problems, source.task, strict)
-    decided = split.assign(_split_facts(rows, source.task), rule, rows.table.side)
+    decided = split.assign(_split_facts(rows, source.task), rule, rows.table.side, source.kind)
     rows = replace(rows, table=replace(rows.table, side=decided.side))
     _check_training(rows, source.task)
     report(Update("writing", note="Writing the snapshot."))
@@ -289,8 +289,8 @@ def _contents(chunks: Chunks, table: RowTable) -> Any:
         # written by this process, or checked against its digest when it went on: not validated once for each shard
         with pa.memory_map(str(chunks.files[number])) as file:
             content = pa.ipc.open_file(file).read_all().column("content").combine_chunks()
-        pieces.append(content.take(pa.array(table.position[rows])))
-    return pa.concat_arrays(pieces).take(pa.array(np.argsort(order)))
+        pieces.append(content.take(numeric(table.position[rows])))
+    return pa.concat_arrays(pieces).take(numeric(np.argsort(order)))
 
 
 def _manifest(
@@ -313,12 +313,19 @@ def _manifest(
         "quarantine": dict(sorted(Counter(problem.reason for problem in problems).items())),
         **counted,
         **table_facts(
-            table, labels, decided.rule, decided.reason, len(parent.manifest["generations"]) if parent else 1
+            table,
+            labels,
+            decided.rule,
+            decided.reason,
+            len(parent.manifest["generations"]) if parent else 1,
+            source.kind,
         ),
     }
 
 
-def table_facts(table: RowTable, labels: Sequence[str], rule: str, reason: str, generations: int = 1) -> dict[str, Any]:
+def table_facts(
+    table: RowTable, labels: Sequence[str], rule: str, reason: str, generations: int = 1, kind: str = "mail"
+) -> dict[str, Any]:
     """What a manifest says of its rows; ``generations`` is how many there are at least, empty ones included."""
     sizes = np.bincount(table.group, minlength=1)
     timed = table.time[table.time != split.TIME_MISSING]
@@ -329,6 +336,29 @@ def table_facts(table: RowTable, labels: Sequence[str], rule: str, reason: str, 
         "groups": {"near_duplicate_groups": int((sizes > 1).sum()), "rows_in_them": int(sizes[sizes > 1].sum())},
         "generations": np.bincount(table.generation, minlength=generations).tolist(),
         "period": [int(timed.min()), int(timed.max())] if len(timed) else None,
+        **({"images": image_facts(table)} if kind == "image" else {}),
+    }
+
+
+def image_facts(table: RowTable) -> dict[str, int]:
+    """What a manifest says of images.
+
+    ``side`` is the median of the shorter sides in pixels, the lower of two, and ``channels`` is 1 where all images are
+    grey, else 3, both of training rows alone, since a model is made for them; ``smallest`` and ``largest`` are the
+    shortest and the longest side of any image.
+    """
+    from lithify.data import pictures
+
+    width, height, channels = pictures.sizes(table.signature)
+    train = table.side == split.TRAIN
+    if not train.any():
+        train = np.ones(len(table), dtype=bool)
+    short = np.sort(np.minimum(width, height)[train])
+    return {
+        "side": int(short[(len(short) - 1) // 2]),
+        "channels": int(channels[train].max()),
+        "smallest": int(np.minimum(width, height).min()),
+        "largest": int(np.maximum(width, height).max()),
     }
 
 

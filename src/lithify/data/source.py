@@ -14,15 +14,15 @@ class Source(ABC):
 
     Attributes
     ----------
-    kind : "mail", "text" or "table"
+    kind : "mail", "text", "table" or "image"
         What ``Row.content`` holds.
     task : "classification" or "regression"
         Whether rows carry a label or a value.
     fields : tuple of Field
-        The columns of a table, all roles, sorted by name; empty for mail and text.
+        The columns of a table, all roles, sorted by name; empty for others.
     """
 
-    kind: Literal["mail", "text", "table"]
+    kind: Literal["mail", "text", "table", "image"]
     task: Task = "classification"
     fields: tuple[Field, ...] = ()
 

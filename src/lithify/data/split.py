@@ -31,6 +31,9 @@ MIN_PER_LABEL = 50
 """Rows of each label before the cut, and of each after it, below which a split by time is not chosen by itself."""
 MIN_TIMED = 0.95
 STRATA = 10
+CARVED, FEWEST_CARVED, MOST_CARVED, LARGEST_SHARE = 0.04, 200, 5000, 0.1
+"""Share of training images that calibrate where the source names no validation; at least so many of them, but never
+more than the largest share, and at most so many."""
 
 _NAMES = {
     **dict.fromkeys(("train", "training"), TRAIN),
@@ -98,7 +101,7 @@ def named(side: str | None) -> int:
     return _NAMES.get((side or "").strip().lower(), UNDECIDED)
 
 
-def assign(facts: Facts, rule: str, inherited: NDArray[np.uint8] | None = None) -> Split:
+def assign(facts: Facts, rule: str, inherited: NDArray[np.uint8] | None = None, kind: str = "mail") -> Split:
     """Decides the side of every row without inherited membership.
 
     Parameters
@@ -109,6 +112,9 @@ def assign(facts: Facts, rule: str, inherited: NDArray[np.uint8] | None = None) 
         ``auto``, ``time``, ``hash``, ``group`` or ``given``.
     inherited : (n,) uint8, optional
         Sides from a parent, ``UNDECIDED`` for new rows. A new row of an old group takes that group's side.
+    kind : str
+        What the rows are. Images are split by ``auto`` as the source says where it names training and test rows, else
+        by ``hash``; and of images whose source names no validation rows some training rows calibrate.
 
     Raises
     ------
@@ -121,11 +127,17 @@ def assign(facts: Facts, rule: str, inherited: NDArray[np.uint8] | None = None) 
     _inherit_by_group(side, facts.group)
     rows = np.flatnonzero(side == UNDECIDED)
     new = facts.take(rows)
-    chosen, reason = _choose(new) if rule == "auto" else (rule, "as asked")
+    choose = _choose_images if kind == "image" else _choose
+    chosen, reason = choose(new) if rule == "auto" else (rule, "as asked")
     if chosen not in _RULES:
         raise UsageError("Unknown split.", expected="time, hash, group:FIELD or given:FIELD", found=rule)
     if len(rows):
-        side[rows] = _RULES[chosen](new)
+        decided = _RULES[chosen](new)
+        if kind == "image" and chosen == "given" and not np.isin(decided, (STOP, CALIBRATE)).any():
+            carved = _carved(new, decided)
+            reason += f"; {int(carved.sum()):,} of its training rows calibrate, since it names no validation rows"
+            decided[carved] = CALIBRATE
+        side[rows] = decided
     return Split(side, chosen, reason)
 
 
@@ -162,6 +174,42 @@ def _choose(facts: Facts) -> tuple[str, str]:
                 f"(at least {MIN_PER_LABEL} are needed)"
             )
     return "time", "the rows carry times, and a random split would flatter"
+
+
+def _choose_images(facts: Facts) -> tuple[str, str]:
+    """What the source says, when it says it of all rows; else hash."""
+    if not len(facts.given):
+        return "hash", "there are no new rows"
+    if (facts.given == UNDECIDED).any():
+        some = (facts.given != UNDECIDED).any()
+        return "hash", "the source names the sides of some rows only" if some else "the source names no sides"
+    if not (facts.given == TEST).any() or not (facts.given == TRAIN).any():
+        return "hash", "the source does not name both training and test rows"
+    return "given", "the source names the side of every row"
+
+
+def _carved(facts: Facts, side: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Training rows that are to calibrate: whole groups in the order of their coins, as many of each label as of all.
+
+    Which ones depends on the rows' keys and groups alone.
+    """
+    train = np.flatnonzero(side == TRAIN)
+    taken = np.zeros(len(side), dtype=bool)
+    if not len(train):
+        return taken
+    fewest = min(FEWEST_CARVED, LARGEST_SHARE * len(train))
+    share = min(max(CARVED * len(train), fewest), MOST_CARVED) / len(train)
+    some = facts.take(train)
+    _, first, member = np.unique(some.group, return_index=True, return_inverse=True)
+    sizes = np.bincount(member)
+    coin, stratum = _coins(some)[first], some.label[first]
+    of_group = np.zeros(len(first), dtype=bool)
+    for label in np.unique(stratum):
+        inside = np.flatnonzero(stratum == label)
+        inside = inside[np.argsort(coin[inside], kind="stable")]
+        of_group[inside] = np.cumsum(sizes[inside]) <= share * sizes[inside].sum() + 0.5
+    taken[train] = of_group[member]
+    return taken
 
 
 def _asked_by_time(facts: Facts) -> NDArray[np.uint8]:

@@ -55,11 +55,12 @@ class RowTable:
     shard, position : (n,) int32
         Where the content lies; while a snapshot is being made, shard -1 - c stands for chunk c.
     copy : (n,) uint32
-        Of rows of a table with the same inputs the first is 0, the next 1; 0 for mail and text: copies are merged.
+        Of rows of a table with the same inputs the first is 0, the next 1; 0 for others: copies are merged.
     field_group : (n,) uint64
         Digest of the group field's value, 0 for none.
     signature : (n, 128) or (n, 4) uint16
-        MinHash signature of what a person would read; of a row of a table 64 bits of the digest of its inputs.
+        MinHash signature of what a person would read; of an image see :mod:`lithify.data.pictures`; of a row of a table
+        64 bits of the digest of its inputs.
     """
 
     key: NDArray[np.uint8]
@@ -166,7 +167,7 @@ def to_arrow(table: RowTable) -> Any:
     import pyarrow as pa
 
     columns = {name: getattr(table, name) for name in COLUMNS}
-    return pa.table({name: pa.array(c) if c.ndim == 1 else fixed_binary(c) for name, c in columns.items()})
+    return pa.table({name: numeric(c) if c.ndim == 1 else fixed_binary(c) for name, c in columns.items()})
 
 
 def from_arrow(table: Any) -> RowTable:
@@ -183,7 +184,7 @@ def from_arrow(table: Any) -> RowTable:
         if table.column(name).null_count:
             raise MalformedContainer("A row table breaks the format.", found=f"empty cells in column {name}")
         column = table.column(name)
-        columns[name] = from_fixed_binary(column, shape[0], dtype) if shape else column.to_numpy()
+        columns[name] = from_fixed_binary(column, shape[0], dtype) if shape else from_numeric(column, dtype)
     return RowTable(**columns)
 
 
@@ -195,6 +196,51 @@ def _arrow_type(dtype: Any, shape: tuple[int, ...]) -> Any:
     import pyarrow as pa
 
     return pa.binary(shape[0] * np.dtype(dtype).itemsize) if shape else pa.from_numpy_dtype(dtype)
+
+
+# pa.array() and to_numpy() import pandas where it is installed, which takes longer than a small snapshot
+
+
+def numeric(values: NDArray[Any]) -> Any:
+    """A 1-d array of numbers as an Arrow array that shares its memory."""
+    import pyarrow as pa
+
+    values = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+
+
+def from_numeric(column: Any, dtype: Any) -> NDArray[Any]:
+    """The inverse of :func:`numeric`, for a column without nulls; copies only what lies in several pieces."""
+    return from_fixed_binary(column, 1, dtype)[:, 0]
+
+
+def binary(values: Sequence[bytes]) -> Any:
+    """Byte strings as an Arrow array of large binary.
+
+    >>> binary([b"ab", b"", b"c"]).to_pylist()
+    [b'ab', b'', b'c']
+    """
+    import pyarrow as pa
+
+    ends = np.zeros(len(values) + 1, dtype=np.int64)
+    np.cumsum([len(value) for value in values], out=ends[1:])
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(values))]
+    return pa.Array.from_buffers(pa.large_binary(), len(values), buffers)
+
+
+def strings(values: Sequence[str]) -> Any:
+    r"""Texts as an Arrow array of strings; lone surrogates, which Arrow cannot hold, are written out.
+
+    >>> strings(["a", "\udce9"]).to_pylist()
+    ['a', '\\udce9']
+    """
+    import pyarrow as pa
+
+    return (
+        binary([value.encode("utf-8", "backslashreplace") for value in values])
+        .cast(pa.large_string())
+        .cast(pa.string())
+    )
 
 
 def fixed_binary(rows: NDArray[Any]) -> Any:

@@ -100,7 +100,7 @@ def _batches(text: _Text, form: records.Format, names: Sequence[str], skip: Any)
     )
     try:
         # a raw stream may give less than a block at a time, a buffered one only at the end
-        reader = csv.open_csv(io.BufferedReader(text, _READ), reading, parsing, converting)
+        reader = csv.open_csv(_Blocks(text, _READ), reading, parsing, converting)
         while (batch := reader.read_next_batch()) is not None:
             for start in range(0, batch.num_rows, BATCH_ROWS):
                 yield batch.slice(start, BATCH_ROWS)
@@ -147,6 +147,23 @@ def _without_end(piece: Piece) -> Iterator[Piece | Problem]:
         yield Piece(batch.slice(0, batch.num_rows - 1), piece.origin, piece.numbers[:-1])
     if batch.num_columns > 1 or last != _END:
         yield Problem(f"{piece.origin}:{piece.numbers[-1]}", "bad record", _UNCLOSED)
+
+
+class _Blocks(io.BufferedReader):
+    """Blocks for Arrow, none of which ends between the two characters of a line end.
+
+    Arrow leaves out a line feed that comes first in a block when the block before it ended in a carriage return, and
+    does so in the middle of a quoted cell as well.
+    """
+
+    _held = b""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Up to ``size`` bytes; one less where the last would be a carriage return."""
+        size = -1 if size is None else size
+        found = self._held + super().read(size - len(self._held) if size > 0 else size)
+        self._held = b"\r" if size > 1 and len(found) > 1 and found.endswith(b"\r") else b""
+        return found[: len(found) - len(self._held)]
 
 
 class _Text(io.RawIOBase):

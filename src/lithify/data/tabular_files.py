@@ -46,7 +46,7 @@ class ArrowTable(Part):
     def __init__(self, path: Path, form: Form) -> None:
         self._path = path
         self._form = form
-        found = _schema(path, form)
+        found = schema_of(path, form)
         names, self._notes = column_names(found.names, shown(path.name))
         self._found = plain_schema([found])
         self.schema = renamed(self._found, names)
@@ -63,7 +63,7 @@ class ArrowTable(Part):
     def pieces(self) -> Iterator[Piece]:
         """Every row in its order, numbered from 1."""
         number = 1
-        with _reading(self._path):
+        with reading(self._path):
             for batch in _batches(self._path, self._form):
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     found = plain_batch(batch.slice(start, BATCH_ROWS), self._found)
@@ -88,8 +88,9 @@ def files_signature(paths: Sequence[Path]) -> str:
     return hasher.hexdigest()
 
 
-def _schema(path: Path, form: Form) -> Any:
-    with _reading(path):
+def schema_of(path: Path, form: Form) -> Any:
+    """The ``pyarrow.Schema`` of a file."""
+    with reading(path):
         if form == "parquet":
             from pyarrow import parquet
 
@@ -127,7 +128,7 @@ def _valid(batch: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def reading(path: Path) -> Iterator[None]:
     """What Arrow says of broken bytes, as errors of ours."""
     import pyarrow as pa
 

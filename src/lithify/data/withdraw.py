@@ -147,7 +147,8 @@ def _without(home: Home, snapshot: Snapshot, gone: NDArray[np.uint8]) -> str:
         raise TooFewRows(f"No row {left}would be left.", hint="Withdraw fewer rows.")
     old = snapshot.manifest
     generations = len(old["generations"])
-    facts = table_facts(table, snapshot.labels, old["split"]["rule"], old["split"]["reason"], generations)
+    rule, reason = old["split"]["rule"], old["split"]["reason"]
+    facts = table_facts(table, snapshot.labels, rule, reason, generations, snapshot.kind)
     manifest = {**old, **facts, "withdrawn": old.get("withdrawn", 0) + len(snapshot) - len(table)}
     digest = canon.digest_of(manifest)
     try:

@@ -15,6 +15,7 @@ from lithify.evaluation.faces import Model, Snapshot
 from lithify.evaluation.labelled import labelled
 from lithify.evaluation.report import write
 from lithify.evaluation.result import Result
+from lithify.evaluation.unusual import unusual_of
 from lithify.evaluation.valued import valued
 
 
@@ -63,7 +64,7 @@ def evaluate(model: Model, snapshot: Snapshot, split: str = "test", *, looks: in
     rows = np.flatnonzero(np.isin(snapshot.table.side, SIDES[split]))
     if len(rows) == 0:
         raise TooFewRows(f"The {split} split has no rows.", hint="Make a snapshot with more rows, or another split.")
-    raw = _predict(model, snapshot, rows)
+    raw, novelty = _predict(model, snapshot, rows)
     parts = (labelled if model.task == "classification" else valued)(model, snapshot, rows, raw)
     return Evaluation(
         model=model,
@@ -74,14 +75,19 @@ def evaluate(model: Model, snapshot: Snapshot, split: str = "test", *, looks: in
         generations={int(g): int(n) for g, n in zip(*_tally(snapshot.table.generation[rows]), strict=True)},
         keys=snapshot.table.key[rows],
         looks=looks,
+        unusual=None if novelty is None else unusual_of(model, novelty),
         notes=tuple(_notes(model, snapshot, split, parts["counts"])),
         **parts,
     )
 
 
-def _predict(model: Model, snapshot: Snapshot, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _predict(
+    model: Model, snapshot: Snapshot, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """The model's own prediction code, batch by batch, so that memory stays flat."""
-    return np.concatenate([model.draft.raw(contents) for _, contents in snapshot.batches(rows)])
+    found = [model.draft.judge(contents) for _, contents in snapshot.batches(rows)]
+    unusual = [each for _, each in found if each is not None]
+    return np.concatenate([raw for raw, _ in found]), np.concatenate(unusual) if unusual else None
 
 
 def _tally(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:

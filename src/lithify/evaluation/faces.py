@@ -47,6 +47,9 @@ class Draft(Protocol):
     def raw(self, contents: Sequence[bytes], /) -> NDArray[np.float64]:
         """Raw scores (n, C) of canonical contents; (n, 1) in regression."""
 
+    def judge(self, contents: Sequence[bytes], /) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Raw scores of canonical contents and how unusual each is, from 0 to 1; None where that is unknown."""
+
     def probabilities(self, raw: NDArray[np.float64], /) -> NDArray[np.float64]:
         """Calibrated probabilities (n, C) of raw scores."""
 
@@ -58,6 +61,9 @@ class Draft(Protocol):
 
     def columns(self) -> list[Column]:
         """What the columns of the blocks mean; empty for hashed blocks."""
+
+    def history(self) -> NDArray[np.float32] | None:
+        """How training went, (k, 3 or more): step, loss and accuracy; None where that is unknown."""
 
     def tree(self) -> Forest | None:
         """The tree that it predicts with, where it is one tree that a person can read; else None."""
@@ -151,7 +157,7 @@ class Snapshot(Protocol):
 
     @property
     def kind(self) -> str:
-        """``mail``, ``text`` or ``table``."""
+        """``mail``, ``text``, ``table`` or ``image``."""
 
     @property
     def task(self) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lithify.evaluation import drawing, plots, words
 from lithify.evaluation.dependence import Dependence
@@ -14,7 +15,11 @@ from lithify.evaluation.plots.residuals import EDGE
 from lithify.evaluation.result import Result
 
 MOST_LABELS = 40
+"""More labels are shown by those that are worst."""
+FILTERED = ("mail", "text")
+"""Kinds of rows that a model of two labels sorts out: what is lost counts more than what is missed."""
 FEWEST_RESIDUALS = 2
+SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,9 @@ def figures(e: Result) -> list[Figure]:
     made = _of_labels(e) if e.task == "classification" else _of_values(e)
     if e.coverage is not None:
         made.append(_coverage(e))
+    history = e.model.draft.history()
+    if history is not None and len(history) > 1:
+        made += _learning(history)
     if e.insights is not None:
         if e.insights.importances:
             made.append(_importances(e))
@@ -42,14 +50,13 @@ def _of_labels(e: Result) -> list[Figure]:
     both = len(np.unique(e.y)) > 1
     cutoff = float(e.model.cutoffs["spam"]) if e.model.cutoffs is not None else None
     made = []
-    if both and len(e.labels) == 2 and e.snapshot.kind != "table":
+    if both and len(e.labels) == 2 and e.snapshot.kind in FILTERED:
         made.append(_corner(e, cutoff))
     made.append(_scores(e))
     if both:
         made.append(_roc(e, cutoff))
     made.append(_reliability(e))
-    if len(e.labels) <= MOST_LABELS:
-        made.append(_confusion(e))
+    made.append(_confusion(e) if len(e.labels) <= MOST_LABELS else _mixed_up(e))
     return made
 
 
@@ -91,7 +98,7 @@ def _roc(e: Result, cutoff: float | None) -> Figure:
     picture = drawing.svg(plots.roc(e.y, e.probabilities, e.labels, cutoff))
     if len(e.labels) == 2:
         caption = "The same curve on plain scales; the dashed line is chance."
-        if e.snapshot.kind == "table":
+        if e.snapshot.kind not in FILTERED:
             caption = (
                 f"{e.labels[1]} found for {e.labels[0]} taken for it, as the cut-off falls; the dashed line is chance."
             )
@@ -130,16 +137,38 @@ def _confusion(e: Result) -> Figure:
     return Figure("Which label for which", caption, drawing.svg(plots.confusion(e.confusion, e.labels)))
 
 
+def _mixed_up(e: Result) -> Figure:
+    caption = f"Of {len(e.labels):,} labels the pairs with the most rows: the true label, and what it was taken for."
+    return Figure("Which label for which", caption, drawing.svg(plots.mixed_up(e.confusion, e.labels)))
+
+
+def _learning(history: NDArray[np.float32]) -> list[Figure]:
+    steps = f"Over {int(history[-1, 0]):,} steps, on the training rows of each as it was learned from them"
+    return [
+        Figure("How the loss fell", f"{steps}.", drawing.svg(plots.loss(history))),
+        Figure(
+            "How the accuracy rose",
+            f"{steps}, turned, cut and smoothed as training does: accuracy on whole rows it has not seen is another.",
+            drawing.svg(plots.accuracy(history)),
+        ),
+    ]
+
+
 def _coverage(e: Result) -> Figure:
     assert e.coverage is not None
+    found = e.coverage
+    if len(found.lines) > MOST_LABELS:
+        found = replace(found, lines=tuple(sorted(found.lines, key=lambda line: line.share)[:SHOWN]))
     stated = words.percent(e.coverage.stated)
     what = (
         "Rows of each label whose set of labels holds the true one"
         if e.coverage.kind == "sets"
         else "Rows whose interval holds the true value, by what was predicted"
     )
+    if len(found.lines) < len(e.coverage.lines):
+        what += f" (the {SHOWN} labels with the least)"
     caption = f"{what}, with 95 % intervals; dashed the {stated} that the model states."
-    return Figure("Is the truth where it should be?", caption, drawing.svg(plots.coverage(e.coverage)))
+    return Figure("Is the truth where it should be?", caption, drawing.svg(plots.coverage(found)))
 
 
 def _importances(e: Result) -> Figure:

@@ -15,7 +15,7 @@ from lithify.evaluation import coverage
 from lithify.evaluation.faces import Model, Snapshot
 from lithify.evaluation.facts import counts_of
 from lithify.evaluation.insights import insights_of
-from lithify.evaluation.mistakes import Mistake, worst
+from lithify.evaluation.mistakes import PER_LABEL, PICTURES, Mistake, worst
 
 VERDICTS = ("ham", "unsure", "spam")
 
@@ -45,7 +45,7 @@ def labelled(model: Model, snapshot: Snapshot, rows: NDArray[np.int64], raw: NDA
         "verdicts": _verdicts(model.cutoffs, y, p[:, -1], labels),
         "coverage": held,
         "insights": insights_of(model, snapshot, rows, (predicted != y).astype(np.float64), order, labels),
-        "mistakes": _mistakes(model.cutoffs, rows, snapshot.table.key[rows], y, p, predicted, labels),
+        "mistakes": _mistakes(model, snapshot, rows, y, p, predicted, labels),
     }
 
 
@@ -90,22 +90,33 @@ def _verdicts(
 
 
 def _mistakes(
-    cutoffs: Mapping[str, Any] | None,
+    model: Model,
+    snapshot: Snapshot,
     rows: NDArray[np.int64],
-    keys: NDArray[np.uint8],
     y: NDArray[np.int64],
     p: NDArray[np.float64],
     predicted: NDArray[np.int64],
     labels: tuple[str, ...],
 ) -> tuple[Mistake, ...]:
+    cutoffs, keys = model.cutoffs, snapshot.table.key
+    images = snapshot.kind == "image"
+    found = worst(y, p, predicted, per_label=PICTURES if images else PER_LABEL)
     return tuple(
         Mistake(
             row=int(rows[i]),
-            key=keys[i].tobytes().hex(),
+            key=keys[rows[i]].tobytes().hex(),
             truth=labels[y[i]],
             predicted=labels[predicted[i]],
             probability=float(p[i, predicted[i]]),
             verdict=None if cutoffs is None else verdict(float(p[i, -1]), cutoffs),
+            others=_others(p[i], int(y[i]), int(predicted[i]), labels) if images else (),
         )
-        for i in worst(y, p, predicted).tolist()
+        for i in found.tolist()
     )
+
+
+def _others(p: NDArray[np.float64], y: int, predicted: int, labels: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    """The most probable labels but the predicted one, the true one among them."""
+    order = [code for code in np.argsort(-p, kind="stable").tolist() if code != predicted]
+    some = order[:2] if y in order[:2] else [*order[:1], y]
+    return tuple((labels[code], float(p[code])) for code in some)

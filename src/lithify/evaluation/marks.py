@@ -101,9 +101,9 @@ def short_label(label: str, length: int = 18) -> str:
     return label if len(label) <= length else label[: length - 1] + "…"
 
 
-def distinct(labels: Sequence[str]) -> list[str]:
+def distinct(labels: Sequence[str], length: int = 18) -> list[str]:
     """Short labels, told apart by a number where cutting made two of them equal."""
-    short = [short_label(name) for name in labels]
+    short = [short_label(name, length) for name in labels]
     return [name if short.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(short)]
 
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from lithify.evaluation.faces import Explanation
 
-PER_LABEL = 8
+PER_LABEL, PICTURES = 8, 12
+"""Mistakes of each true label that are shown: of other rows, and of images, which are quickly looked over."""
 MOST = 16
+MOST_LABELLED = 160
 SPANS = 6
 SPAN_LENGTH = 48
 
@@ -32,6 +34,8 @@ class Mistake:
         Of the predicted label.
     verdict : str or None
         What the sealed cut-offs make of it.
+    others : tuple of (label, probability)
+        The next most probable labels, and the true one, where a row is not told by its spans.
     """
 
     row: int
@@ -40,6 +44,7 @@ class Mistake:
     predicted: str
     probability: float
     verdict: str | None
+    others: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,15 @@ class Span:
 
 
 def worst(
-    y: NDArray[np.int64], p: NDArray[np.float64], predicted: NDArray[np.int64], per_label: int = PER_LABEL
+    y: NDArray[np.int64],
+    p: NDArray[np.float64],
+    predicted: NDArray[np.int64],
+    per_label: int = PER_LABEL,
+    most: int = MOST_LABELLED,
 ) -> NDArray[np.int64]:
     """Positions of the mistakes that gave the true label the least probability, at most so many of each true label.
+
+    Of very many labels only those with the worst are in it, ``most`` in all.
 
     >>> worst(np.array([0, 1]), np.array([[0.2, 0.8], [0.4, 0.6]]), np.array([1, 1])).tolist()
     [0]
@@ -83,7 +94,8 @@ def worst(
     wrong = np.flatnonzero(predicted != y)
     ordered = wrong[np.argsort(truth[wrong], kind="stable")]
     kept = [ordered[y[ordered] == label][:per_label] for label in np.unique(y)]
-    return np.concatenate(kept) if kept else ordered
+    found = np.concatenate(kept) if kept else ordered
+    return found if len(found) <= most else ordered[np.isin(ordered, found)][:most]
 
 
 def furthest(y: NDArray[np.float64], predicted: NDArray[np.float64], most: int = MOST) -> NDArray[np.int64]:

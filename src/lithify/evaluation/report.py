@@ -14,14 +14,15 @@ import numpy as np
 
 from lithify.data.cells import as_text, decode_row, layout
 from lithify.errors import as_store_error
-from lithify.evaluation import tree_drawing, words
+from lithify.evaluation import tree_drawing, unusual, words
 from lithify.evaluation.coverage import Covered
 from lithify.evaluation.facts import facts_of
-from lithify.evaluation.figures import figures
+from lithify.evaluation.figures import MOST_LABELS, SHOWN, figures
 from lithify.evaluation.labelled import VERDICTS
 from lithify.evaluation.mistakes import Miss, Mistake, Span, spans
 from lithify.evaluation.result import Result
 from lithify.evaluation.summary import headlines, measured_on, summary
+from lithify.evaluation.thumbnails import thumbnail
 from lithify.media import mime
 from lithify.metrics import wilson
 
@@ -30,12 +31,14 @@ CONTENT_LENGTH = 20_000
 
 @dataclass(frozen=True)
 class Shown:
-    """A mistake with its explanation and, when asked for, its text."""
+    """A mistake with its explanation, or the other labels it could have had; when asked for, its text or picture."""
 
     heading: list[tuple[str, bool]]
     key: str
     spans: list[Span]
     text: str | None
+    picture: str = ""
+    others: tuple[tuple[str, float], ...] = ()
 
 
 def write(evaluation: Result, path: Path, show_content: bool = False) -> Path:
@@ -85,6 +88,8 @@ def render(evaluation: Result, show_content: bool = False) -> str:
         figures=figures(evaluation),
         verdicts=_verdicts(evaluation),
         per_label=_per_label(evaluation),
+        few_labels=len(evaluation.labels) <= MOST_LABELS,
+        novelty=[] if evaluation.unusual is None else unusual.table(evaluation.unusual),
         coverage_lines=_coverage_lines(evaluation),
         tree=_tree(evaluation),
         mistakes=[_shown(evaluation, mistake, show_content) for mistake in evaluation.mistakes],
@@ -132,6 +137,7 @@ def _per_label(e: Result) -> list[dict[str, Any]]:
         lines.append(
             {
                 "label": label,
+                "share": right / rows if rows else 0.0,
                 "rows": rows,
                 "found": words.percent(right / rows) if rows else "",
                 "interval": words.interval(*wilson(right, rows), "share") if rows else "",
@@ -142,10 +148,12 @@ def _per_label(e: Result) -> list[dict[str, Any]]:
 
 
 def _coverage_lines(e: Result) -> list[Covered]:
-    """Each line and, where they are several, all rows together."""
+    """Each line, of many those with the least, and, where they are several, all rows together."""
     if e.coverage is None:
         return []
     lines = list(e.coverage.lines)
+    if len(lines) > MOST_LABELS:
+        lines = sorted(lines, key=lambda line: line.share)[:SHOWN]
     return lines if len(lines) == 1 and lines[0].name == e.coverage.whole.name else [*lines, e.coverage.whole]
 
 
@@ -161,6 +169,9 @@ def _tree(e: Result) -> str:
 
 def _shown(e: Result, mistake: Mistake | Miss, show_content: bool) -> Shown:
     content = e.snapshot.content(np.array([mistake.row]))[0]
+    if e.snapshot.kind == "image":
+        others = mistake.others if isinstance(mistake, Mistake) else ()
+        return Shown(_heading(mistake), mistake.key, [], None, thumbnail(content) if show_content else "", others)
     explanation = e.model.explain_content(content)
     return Shown(_heading(mistake), mistake.key, spans(explanation), _text(e, content) if show_content else None)
 

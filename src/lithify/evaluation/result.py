@@ -14,6 +14,7 @@ from lithify.evaluation.coverage import Coverage
 from lithify.evaluation.faces import Model, Snapshot
 from lithify.evaluation.insights import Insights
 from lithify.evaluation.mistakes import Miss, Mistake
+from lithify.evaluation.unusual import Unusual
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Result:
         How often this split has been looked at, this time included, where that is counted.
     coverage : Coverage or None
         Of sets or intervals, where the model gives them.
+    unusual : Unusual or None
+        How many rows are called unlike anything trained on, where the model says that.
     insights : Insights or None
         What only a table can be asked.
     mistakes : tuple of Mistake, in regression of Miss
@@ -86,6 +89,7 @@ class Result:
     insights: Insights | None = field(repr=False)
     mistakes: tuple[Mistake, ...] | tuple[Miss, ...] = field(repr=False)
     notes: tuple[str, ...]
+    unusual: Unusual | None = field(default=None, repr=False)
 
     @property
     def card(self) -> Mapping[str, Any]:
@@ -121,12 +125,26 @@ class Result:
             "confusion": self.confusion.tolist(),
             "verdicts": self.verdicts,
             "coverage": None if self.coverage is None else _plain(asdict(self.coverage)),
+            **({} if self.unusual is None else {"novelty": _unusual(self.unusual)}),
             "insights": None if self.insights is None else self.insights.to_json(),
             "mistakes": [
-                {name: value for name, value in vars(mistake).items() if name != "row"} for mistake in self.mistakes
+                {name: value for name, value in vars(mistake).items() if name not in ("row", "others")}
+                | _others(mistake)
+                for mistake in self.mistakes
             ],
             "notes": list(self.notes),
         }
+
+
+def _others(mistake: Mistake | Miss) -> dict[str, Any]:
+    """The other labels of an image, by probability."""
+    others = mistake.others if isinstance(mistake, Mistake) else ()
+    return {"others": [{"label": label, "probability": share} for label, share in others]} if others else {}
+
+
+def _unusual(found: Unusual) -> dict[str, Any]:
+    """Shares of the evaluated rows, and of the unknown ones of the card, by level."""
+    return {name: [asdict(each) for each in getattr(found, name)] for name in ("found", "sealed")}
 
 
 def _plain(document: dict[str, Any]) -> dict[str, Any]:

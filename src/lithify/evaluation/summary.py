@@ -11,6 +11,8 @@ from lithify.metrics import wilson
 HEADLINES = ("missed_at_1_per_100", "one_minus_roca_percent", "accuracy", "calibration_error")
 HEADLINES_VALUES = ("pinball_loss", "mae", "median_absolute_error", "rmse", "r_squared")
 HEADLINES_MANY = ("accuracy", "balanced_accuracy", "auc", "calibration_error")
+MOST_NAMED = 24
+"""More labels are not named one by one in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ def summary(e: Result) -> list[str]:
     """The answer in sentences, the most important first."""
     if e.verdicts is not None:
         return _at_cutoff(e)
-    return (_of_values(e) if e.task == "regression" else _of_labels(e)) + _held(e)
+    return (_of_values(e) if e.task == "regression" else _of_labels(e)) + _held(e) + _unusual(e)
 
 
 def _of_labels(e: Result) -> list[str]:
@@ -36,7 +38,7 @@ def _of_labels(e: Result) -> list[str]:
 
 def headlines(e: Result) -> list[Headline]:
     """The few figures that say most."""
-    two = HEADLINES_MANY if e.snapshot.kind == "table" else HEADLINES
+    two = HEADLINES if e.snapshot.kind in ("mail", "text") else HEADLINES_MANY
     names = {0: HEADLINES_VALUES, 2: two}.get(len(e.labels), HEADLINES_MANY)
     if e.verdicts is not None and e.model.cutoffs is not None and e.model.cutoffs["budget"] < 0.005:
         names = ("missed_at_1_per_1000", *names[1:])
@@ -52,9 +54,8 @@ def headlines(e: Result) -> list[Headline]:
 
 def measured_on(e: Result) -> list[str]:
     """What the figures rest on: rows, split, generations, looks; then what limits them."""
-    counts = ", ".join(f"{rows:,} {label}" for label, rows in e.counts.items())
+    each = _each_label(e)
     split = e.snapshot.manifest["split"]
-    each = f" ({counts})" if counts else ""
     lines = [f"{e.rows:,} rows of the {e.split} split{each}, split by {split['rule']}."]
     if split["reason"]:
         lines.append(sentence(str(split["reason"])))
@@ -62,6 +63,14 @@ def measured_on(e: Result) -> list[str]:
     if e.looks is not None:
         lines.append(f"This {e.split} split has been looked at {words.times(e.looks)}.")
     return [line for line in lines if line] + list(e.notes)
+
+
+def _each_label(e: Result) -> str:
+    """Rows of each label; of many labels only the fewest and the most."""
+    if len(e.counts) > MOST_NAMED:
+        return f" ({len(e.counts):,} labels of {min(e.counts.values()):,} to {max(e.counts.values()):,} rows)"
+    counts = ", ".join(f"{rows:,} {label}" for label, rows in e.counts.items())
+    return f" ({counts})" if counts else ""
 
 
 def share(count: int, total: int) -> str:
@@ -127,6 +136,15 @@ def _held(e: Result) -> list[str]:
     return [
         f"{what} stated to hold the truth for {stated} of rows hold it for {share(whole.covered, whole.rows)}{size}."
     ]
+
+
+def _unusual(e: Result) -> list[str]:
+    """How many rows are called unlike all that was trained on."""
+    if e.unusual is None:
+        return []
+    first = e.unusual.found[0]
+    of = words.of(first.called, first.rows, "rows")
+    return [f"{of} are called unlike anything it was trained on ({share(first.called, first.rows)})."]
 
 
 def _generations(generations: dict[int, int]) -> str:

@@ -21,13 +21,13 @@ class Span:
     Attributes
     ----------
     channel : str
-        Which block: ``body``, ``header``, ``fact``, ``text``.
+        Which block: ``body``, ``header``, ``fact``, ``text``, ``image``.
     text : str
         What a person would read there.
     start, end : int
-        Where it stands in the text of its channel; both 0 for a fact.
+        Where it stands in the text of its channel; both 0 for a fact, and for an image both the number of the cell.
     features : (k,) int64
-        Bucket numbers (or columns) of the block ``block``.
+        Bucket numbers (or columns, or cells of an image) of the block ``block``.
     """
 
     channel: str
@@ -98,6 +98,26 @@ class Features(ABC):
     def __init__(self, params: Any) -> None:
         self.params = params
 
+    @classmethod
+    def settle(cls, params: Any, side: int, channels: int) -> Any:
+        """The parameters with everything decided that is left to what the rows are like, written into the recipe.
+
+        Parameters
+        ----------
+        params : Params
+        side, channels : int
+            Of images: pixels of the short side in the middle of all images, and 1 (grey) or 3; 0 for other rows.
+        """
+        return params
+
+    @classmethod
+    def fingerprint(cls) -> Mapping[str, int | str]:
+        """What only the bits of a training depend on: names of libraries and their versions; none by default.
+
+        It enters the engine of a run. A model opens without them.
+        """
+        return {}
+
     @abstractmethod
     def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
         """What has to be known of the training rows, by an ordered reduction over them."""
@@ -111,7 +131,7 @@ class Features(ABC):
         """Which stretch of a row each of its features comes from."""
 
     def columns(self, state: State) -> list[Column]:
-        """What the columns of the blocks mean, block by block; empty for hashed blocks, whose buckets mean nothing."""
+        """What the columns of the blocks mean, block by block; hashed blocks and pixels have none that mean a thing."""
         return []
 
     @abstractmethod

@@ -1,7 +1,8 @@
 """Blocks of the rows of a snapshot, made piece by piece and kept in the cache.
 
 A piece is verified by its seal when it is read back, and made again when it is damaged; the cache is never truth.
-What does not fit comfortably in memory lies in a file, see :mod:`lithify.data.spill`.
+What does not fit comfortably in memory lies in a file, see :mod:`lithify.data.spill`. Pixels have a cache of their own,
+:mod:`lithify.data.pixel_cache`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import canon
-from lithify.data.batches import Block, Blocks, Codes, Dense, Hashed
+from lithify.data import pixel_cache
+from lithify.data.batches import Block, Blocks, Codes, Dense, Hashed, Pixels
 from lithify.data.snapshot import Snapshot
 from lithify.data.spill import Spill
 from lithify.data.state import State
 from lithify.errors import LithifyError, as_store_error
 from lithify.features.base import Features
+from lithify.features.image import BLOCK, Image
 from lithify.progress import Reporter, Update
 from lithify.store import blobs, container
 
@@ -34,6 +37,9 @@ def assemble(
     cache: Path,
     report: Reporter,
     interrupt: Callable[[], None] = lambda: None,
+    *,
+    limit: int | None = None,
+    threads: int | None = None,
 ) -> Blocks:
     """The blocks of some rows of a snapshot, in the order given.
 
@@ -44,7 +50,16 @@ def assemble(
     interrupt : callable
         Called when a piece was made and is safe; whatever it raises ends the work, finished pieces stay. Not called
         for a piece that was found, so that however often the work is ended it comes to its end.
+    limit, threads : int, optional
+        Of images: see :func:`lithify.data.pixel_cache.gather`.
     """
+    if isinstance(features, Image):
+        side, channels = features.params.side, features.params.channels
+        return {
+            BLOCK: pixel_cache.gather(
+                snapshot, rows, side, channels, cache, report, interrupt, limit=limit, threads=threads
+            )
+        }
     if len(rows) <= PIECE_ROWS:
         return features.transform(state, snapshot.content(rows))
     joined: dict[str, _Joined] = {}
@@ -103,6 +118,9 @@ def _pack(blocks: Blocks) -> bytes:
         elif isinstance(block, Codes):
             meta[name] = {"sizes": list(block.sizes)}
             tensors[f"{name}/codes"] = block.values
+        elif isinstance(block, Pixels):
+            meta[name] = {"images": len(block)}
+            tensors[f"{name}/images"] = block.take(np.arange(len(block)))
         else:
             meta[name] = {}
             tensors[f"{name}/values"] = block.values
@@ -116,6 +134,8 @@ def _unpack(opened: container.Container) -> Blocks:
             blocks[name] = Hashed(opened.tensors[f"{name}/start"], opened.tensors[f"{name}/index"], facts["buckets"])
         elif "sizes" in facts:
             blocks[name] = Codes(opened.tensors[f"{name}/codes"], tuple(facts["sizes"]))
+        elif "images" in facts:
+            blocks[name] = Pixels.of(opened.tensors[f"{name}/images"])
         else:
             blocks[name] = Dense(opened.tensors[f"{name}/values"])
     return blocks
@@ -129,18 +149,24 @@ class _Joined:
         self._lengths = [np.zeros(1, dtype=np.int64)]
         self._buckets: int | None = None
         self._sizes: tuple[int, ...] | None = None
+        self._images = False
 
     def append(self, piece: Block) -> None:
         if isinstance(piece, Hashed):
             self._buckets = piece.buckets
             self._lengths.append(np.diff(piece.start))
             self._values.append(piece.index)
+        elif isinstance(piece, Pixels):
+            self._images = True
+            self._values.append(piece.take(np.arange(len(piece))))
         else:
             self._sizes = piece.sizes if isinstance(piece, Codes) else None
             self._values.append(piece.values)
 
     def whole(self) -> Block:
         values = self._values.whole()
+        if self._images:
+            return Pixels.of(values)
         if self._sizes is not None:
             return Codes(values, self._sizes)
         if self._buckets is None:

@@ -10,6 +10,7 @@ from lithify.errors import Unsupported
 from lithify.features.base import Features
 
 NAMES = {
+    "image": "lithify.features.image:Image",
     "mail": "lithify.features.mail:Mail",
     "mail words": "lithify.features.words:MailWords",
     "table": "lithify.features.table:Table",
@@ -17,6 +18,7 @@ NAMES = {
     "text words": "lithify.features.words:TextWords",
 }
 _FORMS = {
+    ("image", "pixels"): "image",
     ("mail", "hashed"): "mail",
     ("mail", "columns"): "mail words",
     ("table", "columns"): "table",

@@ -67,7 +67,7 @@ class Learner(ABC):
         self.params = params
 
     @classmethod
-    def settle(cls, params: Any, rows: int, columns: int, classes: int) -> Any:
+    def settle(cls, params: Any, rows: int, columns: int, classes: int, side: int = 0, channels: int = 0) -> Any:
         """The parameters with everything decided that is left to the size of the data.
 
         Called once, when the recipe is resolved: what it returns is written into the recipe.
@@ -81,8 +81,27 @@ class Learner(ABC):
             Input fields of a table; 0 where the columns are not known yet.
         classes : int
             How many labels there are; 0 in regression.
+        side, channels : int
+            Of images: pixels of the short side in the middle of all images, and 1 (grey) or 3; 0 for other rows.
         """
         return params
+
+    @classmethod
+    def fingerprint(cls, params: Any) -> Mapping[str, int | str]:
+        """What the bits of a training with these settled parameters depend on besides them, the data and ``engine``.
+
+        It enters the engine of the run, so a machine on which it differs is refused. It is asked for in processes that
+        do not train, so it loads no numeric library. By default ``trains_with``.
+        """
+        return cls.trains_with
+
+    @classmethod
+    def needs(cls, params: Any) -> Mapping[str, str]:
+        """Environment that a process must be started with to train with these settled parameters.
+
+        Where this process lacks some of it a worker is started. By default ``pins``.
+        """
+        return cls.pins
 
     @classmethod
     def within(cls, params: Any, seconds: float, per_step: float) -> Any:
@@ -92,6 +111,13 @@ class Learner(ABC):
         """
         most = int(max(1.0, min(float(params.steps), seconds / max(per_step, 1e-9))))
         return dataclasses.replace(params, steps=most)
+
+    def enter_thread(self) -> None:  # noqa: B027  # most learners need nothing
+        """Called in a thread before it computes grains, adds partials or applies a step; called often.
+
+        The place for what a thread keeps for itself, such as whether denormal numbers are flushed to zero: the adding
+        of partials falls to other threads when there are more of them. By default nothing.
+        """
 
     @abstractmethod
     def steps(self, data: TrainingData) -> int:
@@ -177,8 +203,22 @@ class Learner(ABC):
         pieces = [contents[at : at + SCORED] for at in range(0, len(contents), SCORED)]
         return np.concatenate([self.predict(state, features.transform(fitted, piece)) for piece in pieces])
 
+    def score_all(
+        self, state: State, features: Features, fitted: State, contents: Sequence[bytes]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+        """:meth:`score` and, from the same pass, what stands before the last layer: (n, d); None without layers.
+
+        Rows that the learner takes for alike lie close together there. A model tells by it what is unlike anything it
+        was trained on, and which training rows are nearest.
+        """
+        return self.score(state, features, fitted, contents), None
+
     def figures(self, state: State) -> dict[str, float]:
-        """What to show while training, by name."""
+        """What to show while training, by name.
+
+        ``loss`` and ``accuracy`` (a share of 1) are shown first; ``rows_per_step`` is not shown but turns the rate into
+        rows a second.
+        """
         return {}
 
 

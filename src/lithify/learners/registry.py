@@ -16,6 +16,7 @@ BUILT_IN = {
     "boosting": "lithify.learners.boosting.boosting:Boosting",
     "ensemble": "lithify.learners.ensemble.ensemble:Ensemble",
     "linear": "lithify.learners.linear.linear:Linear",
+    "network": "lithify.learners.network.network:Network",
     "tree": "lithify.learners.tree.tree:Tree",
 }
 GROUP = "lithify.learners"

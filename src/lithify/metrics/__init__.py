@@ -45,16 +45,16 @@ METRICS: tuple[Metric, ...] = (
 )
 """All metrics of both tasks, in the order in which they are shown."""
 FILTERING: tuple[Metric, ...] = (missed_at_1_per_1000, missed_at_1_per_100, one_minus_roca_percent, lam_percent)
-"""Those that say how well a filter sorts out mail or text, and mean nothing to a reader of a table."""
+"""Those that say how well a filter sorts out mail or text, and mean nothing to a reader of a table or of pictures."""
 
 
 def of_kind(kind: str) -> tuple[Metric, ...]:
-    """The metrics for rows of a kind: ``mail``, ``text`` or ``table``.
+    """The metrics for rows of a kind: ``mail``, ``text``, ``table`` or ``image``.
 
     >>> [metric.name for metric in of_kind("table") if metric.task == "classification"]
     ['auc', 'accuracy', 'balanced_accuracy', 'f1', 'log_loss', 'brier', 'calibration_error']
     """
-    return tuple(metric for metric in METRICS if kind != "table" or metric not in FILTERING)
+    return tuple(metric for metric in METRICS if kind in ("mail", "text") or metric not in FILTERING)
 
 
 def measure(y: object, p: object, metrics: tuple[Metric, ...] = METRICS, seed: int = 0) -> dict[str, Measured]:

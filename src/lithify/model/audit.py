@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lithify import canon, conformal
+from lithify import canon, conformal, novelty
 from lithify.data.profile import BINS
 from lithify.errors import MalformedContainer
 
@@ -15,7 +15,7 @@ Form = Any
 ANY = "*"
 NUMBER = (int, float)
 _COMPONENT = {"name": str, "params": dict, "facts": dict}
-_CARD = {
+_CARD: dict[str, Any] = {
     "data": {
         "snapshot": str,
         "kind": str,
@@ -51,6 +51,9 @@ _META = {
     "reference": dict,
     "card": _CARD,
 }
+_UNKNOWN = {"rows": int, "levels": [NUMBER], "test": [NUMBER], "made": int, "unknown": {ANY: [NUMBER]}}
+_TEST = {**_CARD["test"], "novelty": (dict, type(None))}
+_OF_IMAGES = {**_META, "novelty": (dict, type(None)), "card": {**_CARD, "test": _TEST}}
 _CALIBRATION = {
     "platt": {"kind": str, "slope": NUMBER, "offset": NUMBER, "rows": int},
     "temperature": {"kind": str, "slope": NUMBER, "rows": int},
@@ -88,7 +91,8 @@ def audit(meta: Mapping[str, Any], what: str) -> None:
     MalformedContainer
         With the path of the first field that does not fit.
     """
-    _demand(misfit(meta, _META), what)
+    images = meta.get("kind") == "image"
+    _demand(misfit(meta, _OF_IMAGES if images else _META), what)
     labels = meta["labels"]
     _demand("" if meta["task"] in _REFERENCE and meta["task"] == meta["card"]["data"]["task"] else "task", what)
     several = len(labels) > 1 and labels == sorted(set(labels))
@@ -102,6 +106,8 @@ def audit(meta: Mapping[str, Any], what: str) -> None:
     _demand(_cutoffs(meta["cutoffs"], meta["spam"]), what)
     _demand(_reference(meta["reference"], meta["task"], len(labels)), what)
     _demand(_conformal(meta["conformal"], len(labels)), what)
+    if images:
+        _demand(_novelty(meta), what)
 
 
 def misfit(value: Any, form: Form, path: str = "") -> str:
@@ -143,6 +149,20 @@ def _conformal(state: dict[str, Any] | None, labels: int) -> str:
         return ""
     wrong = misfit(state, conformal.form(state), "conformal")
     return wrong or ("" if conformal.sound(state, labels) else "conformal")
+
+
+def _novelty(meta: Mapping[str, Any]) -> str:
+    """Of what tells unknown inputs only the facts; its arrays belong to the reader of the tensors."""
+    wrong = "" if meta["novelty"] is None else misfit(meta["novelty"], novelty.form(), "novelty")
+    found = meta["card"]["test"]["novelty"]
+    if wrong or found is None:
+        return wrong
+    if wrong := misfit(found, _UNKNOWN, "card.test.novelty"):
+        return wrong
+    levels = len(found["levels"])
+    shares = [found["test"], *found["unknown"].values()]
+    fits = levels and all(len(each) == levels and all(0 <= share <= 1 for share in each) for each in shares)
+    return "" if fits and meta["novelty"] is not None else "card.test.novelty"
 
 
 def _reference(state: dict[str, Any], task: str, labels: int) -> str:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lithify import novelty
 from lithify.data.snapshot import Snapshot
+from lithify.model import unknowns
 from lithify.model.draft import Draft
 
 
@@ -20,9 +22,14 @@ def card(
     figures: Mapping[str, Any],
     test: NDArray[np.int64],
     calibration: Mapping[str, int],
+    unknown: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The card of a draft about to be sealed; ``figures`` were measured on the rows ``test``, by number."""
+    """The card of a draft about to be sealed; ``figures`` were measured on the rows ``test``, by number.
+
+    ``unknown`` is what :func:`lithify.model.unknowns.figures` found; the card of images has it, or null, and no other.
+    """
     manifest = snapshot.manifest
+    measured = {"novelty": None if unknown is None else dict(unknown)} if manifest["kind"] == "image" else {}
     generations = np.bincount(snapshot.table.generation[test], minlength=len(manifest["generations"]))
     return {
         "data": {
@@ -43,12 +50,12 @@ def card(
         "recipe": dict(recipe),
         "engine": dict(engine),
         "calibration": dict(calibration),
-        "test": {"rows": len(test), "generations": generations.tolist(), "metrics": dict(figures)},
-        "limits": _limits(snapshot, draft, len(test)),
+        "test": {"rows": len(test), "generations": generations.tolist(), "metrics": dict(figures), **measured},
+        "limits": _limits(snapshot, draft, len(test), unknown),
     }
 
 
-def _limits(snapshot: Snapshot, draft: Draft, test_rows: int) -> list[str]:
+def _limits(snapshot: Snapshot, draft: Draft, test_rows: int, unknown: Mapping[str, Any] | None) -> list[str]:
     rule = snapshot.manifest["split"]["rule"]
     limits = [
         "The parameters never change; what the world does after the newest training row is unknown to the model.",
@@ -60,6 +67,12 @@ def _limits(snapshot: Snapshot, draft: Draft, test_rows: int) -> list[str]:
         limits.append("There were no test rows: how good it is was not measured.")
     elif test_rows < 500:
         limits.append(f"Only {test_rows} test rows: mind the intervals.")
+    if draft.novelty is not None:
+        limits += novelty.sentences(int(draft.novelty.facts["rows"]))
+    elif draft.kind == "image":
+        limits.append("It does not say when an image is unlike all that it was trained on: it gives each a label.")
+    if unknown is not None:
+        limits += unknowns.sentences(unknown)
     if draft.cutoffs is not None:
         limits += list(draft.cutoffs["text"])
     return limits

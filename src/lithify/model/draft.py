@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify import calibration
+from lithify import calibration, novelty
 from lithify.data.params import read
 from lithify.data.schema import Field
 from lithify.data.state import State
@@ -32,7 +32,7 @@ class Draft:
     Attributes
     ----------
     kind : str
-        What a row is: ``mail``, ``text`` or ``table``.
+        What a row is: ``mail``, ``text``, ``table`` or ``image``.
     task : str
         ``classification`` or ``regression``.
     labels : tuple of str
@@ -50,6 +50,8 @@ class Draft:
         See :func:`lithify.calibration.choose_cutoffs`.
     conformal : mapping or None
         See :mod:`lithify.conformal`.
+    novelty : State or None
+        See :mod:`lithify.novelty`; None where the learner gives no embeddings.
     """
 
     kind: str
@@ -64,6 +66,7 @@ class Draft:
     calibration: Mapping[str, Any]
     cutoffs: Mapping[str, Any] | None
     conformal: Mapping[str, Any] | None
+    novelty: State | None = None
 
     @property
     def features_name(self) -> str:
@@ -89,18 +92,32 @@ class Draft:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """The input fields of a table, sorted by name; empty for mail and text."""
+        """The input fields of a table, sorted by name; empty for all else."""
         return tuple(Field(name, kind, "input") for name, kind in getattr(self.features.params, "fields", ()))
 
     def golden_inputs(self, revision: int = golden.REVISION) -> list[bytes]:
         """See :mod:`lithify.model.golden`."""
-        return golden.inputs(self.kind, self.fields, self.columns(), revision)
+        side, channels = (int(getattr(self.features.params, name, 0)) for name in ("side", "channels"))
+        return golden.inputs(self.kind, self.fields, self.columns(), revision, side=side, channels=channels)
 
     def raw(self, contents: Sequence[bytes]) -> NDArray[np.float64]:
         """Raw scores (n, labels) of canonical contents, (n, 1) in regression; the same for one row and for many."""
         if not len(contents):
             return np.zeros((0, self.outputs))
         return self.learner.score(self.learner_state, self.features, self.features_state, contents)
+
+    def score_all(self, contents: Sequence[bytes]) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+        """:meth:`raw` and, from the same pass, embeddings (n, d); None where the learner gives none."""
+        if not len(contents):
+            return np.zeros((0, self.outputs)), None
+        return self.learner.score_all(self.learner_state, self.features, self.features_state, contents)
+
+    def judge(self, contents: Sequence[bytes]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """:meth:`raw` and how unusual each row is, (n,) from 0 to 1; None where the model does not say."""
+        if self.novelty is None or not len(contents):
+            return self.raw(contents), None
+        raw, embedding = self.score_all(contents)
+        return raw, None if embedding is None else novelty.novelty(self.novelty, raw, embedding)
 
     def probabilities(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities (n, labels) of raw scores."""
@@ -123,6 +140,10 @@ class Draft:
         for column, share in zip(self.columns(), shares.tolist(), strict=True):
             fields[column.field] = fields.get(column.field, 0.0) + share
         return sorted(fields.items(), key=lambda item: (-item[1], item[0]))
+
+    def history(self) -> NDArray[np.float32] | None:
+        """How training went, (k, 3 or more): step, loss, accuracy on training rows; None where that is unknown."""
+        return self.learner_state.arrays.get("history")
 
     def tree(self) -> Forest | None:
         """The decision tree, where the learner is one."""

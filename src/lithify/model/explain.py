@@ -20,13 +20,13 @@ class Contribution:
     Attributes
     ----------
     channel : str
-        ``body``, ``header``, ``fact`` or ``text``.
+        ``body``, ``header``, ``fact``, ``text`` or ``image``.
     text : str
         What stands there.
     weight : float
         Its share of the raw score of the explained label; positive pushes towards that label.
     start, end : int
-        Where it stands in its channel.
+        Where it stands in its channel; of an image both are the number of its cell, from the upper left, row by row.
     """
 
     channel: str

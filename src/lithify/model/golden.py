@@ -15,6 +15,7 @@ from lithify.data.cells import encode_row
 from lithify.data.schema import Field
 from lithify.errors import Unsupported
 from lithify.features.base import Column
+from lithify.model import pictures
 
 REVISION = 1
 COUNT = 16
@@ -25,18 +26,27 @@ _WORDS = (
 
 
 def inputs(
-    kind: str, fields: Sequence[Field] = (), columns: Sequence[Column] = (), revision: int = REVISION
+    kind: str,
+    fields: Sequence[Field] = (),
+    columns: Sequence[Column] = (),
+    revision: int = REVISION,
+    *,
+    side: int = 0,
+    channels: int = 0,
 ) -> list[bytes]:
     """The golden inputs for rows of that kind.
 
     Those of a table are made from its input fields and from what the columns of its blocks mean: numbers of all sizes,
-    categories that are known, unknown and missing.
+    categories that are known, unknown and missing. Those of images are of the size that the network reads, ``side`` x
+    ``side`` pixels of 1 or 3 ``channels``, and of others, so that scaling is covered.
 
     >>> len(inputs("text")), inputs("mail") == inputs("mail")
     (16, True)
     """
     if revision != REVISION:
         raise Unsupported("The model's golden inputs are of another revision.", found=str(revision))
+    if kind == "image":
+        return [pictures.picture(i, side or 32, channels or 3) for i in range(COUNT)]
     if kind == "table":
         known = {column.name: column.values for column in columns if column.kind == "category"}
         return [encode_row(fields, _cells(fields, known, i))[0] for i in range(COUNT)]

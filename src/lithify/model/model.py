@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lithify.data.inputs import read_inputs
 from lithify.data.schema import Field
+from lithify.data.state import State
 from lithify.errors import GoldenMismatch, UsageError
 from lithify.model.draft import Draft
 from lithify.model.explain import Explanation, explain
@@ -56,9 +57,9 @@ class Model:
         return self._sealed.draft
 
     @property
-    def kind(self) -> Literal["mail", "text", "table"]:
+    def kind(self) -> Literal["mail", "text", "table", "image"]:
         """What a row is."""
-        return cast(Literal["mail", "text", "table"], self.draft.kind)
+        return cast(Literal["mail", "text", "table", "image"], self.draft.kind)
 
     @property
     def task(self) -> str:
@@ -67,7 +68,7 @@ class Model:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The input fields of a table, sorted by name; empty for mail and text."""
+        """The input fields of a table, sorted by name; empty for all else."""
         return self._sealed.fields
 
     @property
@@ -89,6 +90,11 @@ class Model:
     def conformal(self) -> dict[str, Any] | None:
         """What sets of labels and intervals are made by, or None; see :mod:`lithify.conformal`."""
         return None if self.draft.conformal is None else dict(self.draft.conformal)
+
+    @property
+    def novelty(self) -> State | None:
+        """What unknown inputs are told by, or None; see :mod:`lithify.novelty`."""
+        return self.draft.novelty
 
     @property
     def card(self) -> dict[str, Any]:
@@ -129,8 +135,9 @@ class Model:
         ----------
         inputs : one input or a sequence of them
             For mail: paths of message files, or raw messages as bytes. For text: texts as str or bytes, or Paths of
-            text files. For a table: rows as mappings from field to cell, a pandas, Polars or Arrow frame, a dict of
-            columns, or the path of a file of rows. Fields that are not there count as missing.
+            text files. For images: paths of image files, or their bytes. For a table: rows as mappings from field to
+            cell, a pandas, Polars or Arrow frame, a dict of columns, or the path of a file of rows. Fields that are not
+            there count as missing.
 
         Returns
         -------
@@ -141,7 +148,7 @@ class Model:
 
     def predictions(self, names: Sequence[str], contents: Sequence[bytes]) -> Iterator[Prediction]:
         """Predictions of canonical contents, each with the name its input goes by."""
-        yield from predictions(self.draft, self.digest, names, self.raw(contents))
+        yield from predictions(self.draft, self.digest, names, *self.draft.judge(contents))
 
     def explain(self, item: Input) -> Explanation:
         """Which stretches of one input pushed which way; with the base the weights add up to the raw score.
@@ -160,8 +167,8 @@ class Model:
 
     def explain_content(self, content: bytes, name: str = "") -> Explanation:
         """:meth:`explain` for canonical content."""
-        raw = self.raw([content])
-        (prediction,) = predictions(self.draft, self.digest, [name], raw)
+        raw, novelty = self.draft.judge([content])
+        (prediction,) = predictions(self.draft, self.digest, [name], raw, novelty)
         return explain(self.draft, content, raw[0], prediction)
 
     def verify(self) -> None:

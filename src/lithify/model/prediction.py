@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lithify import conformal
 from lithify.model.draft import Draft
+from lithify.novelty import UNLIKE
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,9 @@ class Prediction:
         Holds the true value for the sealed share of rows.
     labels : tuple of str or None
         Hold the true label for the sealed share of rows of each label.
+    novelty : float or None
+        Share of familiar rows that are less unusual, from 0 to 1; None where the model does not say. See
+        :mod:`lithify.novelty`.
     """
 
     input: str
@@ -46,6 +50,12 @@ class Prediction:
     value: float | None = None
     interval: tuple[float, float] | None = None
     labels: tuple[str, ...] | None = None
+    novelty: float | None = None
+
+    @property
+    def unlike(self) -> bool:
+        """Whether the input is unlike anything that the model was trained on: its label is then no answer."""
+        return self.novelty is not None and self.novelty >= UNLIKE
 
     def to_json(self) -> dict[str, Any]:
         """As one line of ``lithify predict --json``; what this model does not say is left out.
@@ -60,14 +70,24 @@ class Prediction:
         return document
 
 
-def predictions(draft: Draft, model: str, names: Sequence[str], raw: NDArray[np.float64]) -> Iterator[Prediction]:
-    """What a draft says of raw scores (n, outputs), each with the name its input goes by; ``model`` is its digest."""
+def predictions(
+    draft: Draft,
+    model: str,
+    names: Sequence[str],
+    raw: NDArray[np.float64],
+    novelty: NDArray[np.float64] | None = None,
+) -> Iterator[Prediction]:
+    """What a draft says of raw scores (n, outputs), each with the name its input goes by.
+
+    ``model`` is its digest, ``novelty`` how unusual each row is, as :meth:`Draft.judge` found it.
+    """
     if draft.task == "regression":
         yield from _values(draft, model, names, raw)
         return
     labels = draft.labels
     probabilities = draft.probabilities(raw)
     sets = None if draft.conformal is None else conformal.apply_sets(draft.conformal, probabilities).tolist()
+    unusual = [None] * len(raw) if novelty is None else novelty.tolist()
     for at, (name, row) in enumerate(zip(names, probabilities.tolist(), strict=True)):
         yield Prediction(
             input=name,
@@ -76,6 +96,7 @@ def predictions(draft: Draft, model: str, names: Sequence[str], raw: NDArray[np.
             verdict=draft.verdict(row),
             model=model,
             labels=None if sets is None else tuple(label for label, held in zip(labels, sets[at], strict=True) if held),
+            novelty=unusual[at],
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify import calibration, conformal
+from lithify import calibration, conformal, novelty
 from lithify.data.params import Misfit
 from lithify.data.schema import Field, Form
 from lithify.data.state import State
@@ -28,6 +28,7 @@ from lithify.store import container
 
 KIND = "model"
 GOLDEN = "golden/raw"
+NOVELTY = "novelty/"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Sealed:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """The input fields of a table, sorted by name; empty for mail and text."""
+        """The input fields of a table, sorted by name; empty for all else."""
         return tuple(Field(**field) for field in self.card["data"]["fields"] if field["role"] == "input")
 
 
@@ -74,6 +75,9 @@ def seal(draft: Draft, card: Mapping[str, Any], reference: Mapping[str, Any]) ->
     }
     tensors = {f"features/{name}": array for name, array in draft.features_state.arrays.items()}
     tensors |= {f"learner/{name}": array for name, array in draft.learner_state.arrays.items()}
+    if draft.kind == "image":
+        meta["novelty"] = None if draft.novelty is None else dict(draft.novelty.facts)
+        tensors |= {NOVELTY + name: array for name, array in (draft.novelty or State()).arrays.items()}
     tensors[GOLDEN] = draft.raw(draft.golden_inputs())
     return container.pack(KIND, meta, tensors)
 
@@ -97,6 +101,7 @@ def open_sealed(source: Path | bytes) -> Sealed:
         _check_fields(draft, meta["card"]["data"]["fields"], what)
         draft.features.audit(draft.features_state)
         draft.learner.audit(draft.learner_state, draft.features, draft.features_state, len(draft.labels))
+        _check_novelty(draft, opened.tensors, what)
         _check_engine(draft, meta["card"]["engine"], what)
     except (MalformedContainer, NewerFormat, Unsupported):
         raise
@@ -131,6 +136,7 @@ def _draft(meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Draf
         calibration=meta["calibration"],
         cutoffs=meta["cutoffs"],
         conformal=meta["conformal"],
+        novelty=None if meta.get("novelty") is None else State(_below(NOVELTY, tensors), meta["novelty"]),
     )
 
 
@@ -142,6 +148,14 @@ def _check_fields(draft: Draft, fields: Sequence[Mapping[str, str]], what: str) 
         raise MalformedContainer(f"The fields of {what} are not those of its features.")
 
 
+def _check_novelty(draft: Draft, tensors: Mapping[str, NDArray[Any]], what: str) -> None:
+    """What tells unknown inputs must fit the labels, and its tensors be there exactly where it is."""
+    there = any(name.startswith(NOVELTY) for name in tensors)
+    fits = not there if draft.novelty is None else novelty.sound(draft.novelty, len(draft.labels))
+    if not fits:
+        raise MalformedContainer(f"What tells unknown inputs in {what} does not fit.", found=NOVELTY)
+
+
 def _check_engine(draft: Draft, sealed: Mapping[str, Any], what: str) -> None:
     """The codes that predict must be of the revisions the model was sealed with: others give other scores."""
     here = {
@@ -149,6 +163,7 @@ def _check_engine(draft: Draft, sealed: Mapping[str, Any], what: str) -> None:
         **draft.learner.engine,
         "calibration": calibration.REVISION,
         "conformal": conformal.REVISION,
+        **({"novelty": novelty.REVISION} if draft.novelty is not None else {}),
     }
     for name, revision in here.items():
         found = sealed.get(name)
@@ -170,7 +185,7 @@ def _check_engine(draft: Draft, sealed: Mapping[str, Any], what: str) -> None:
 
 
 def _golden(tensors: Mapping[str, NDArray[Any]], outputs: int, what: str) -> NDArray[np.float64]:
-    others = [name for name in tensors if not name.startswith(("features/", "learner/"))]
+    others = [name for name in tensors if not name.startswith(("features/", "learner/", NOVELTY))]
     raw = tensors.get(GOLDEN)
     if others != [GOLDEN] or raw is None or raw.shape != (golden.COUNT, outputs) or raw.dtype != np.float64:
         raise MalformedContainer(

@@ -214,7 +214,7 @@ def _card(rows: Rows, keys: Sequence[bytes], recipe: Mapping[str, Any], held_out
             "truncated": 0,
         },
         "recipe": dict(recipe),
-        "engine": engine_of("table", recipe["learner"]),
+        "engine": engine_of("table", recipe["learner"], recipe["params"]),
         "calibration": {"validation_rows": 0, "held_out_training_rows": held_out},
         "test": {"rows": 0, "generations": [0], "metrics": {}},
         "limits": [

@@ -1,4 +1,4 @@
-"""Who computes the grains of a step: threads here; anything that keeps the same tree elsewhere.
+"""Who computes the grains of a step: threads here, several processes in :mod:`lithify.training.processes`.
 
 A thread takes a whole aligned subtree (see :mod:`lithify.learners.grains`), so how many threads there are decides who
 adds, never what is added to what.
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from lithify.data.batches import TrainingData
 from lithify.data.state import State
@@ -20,6 +20,22 @@ from lithify.learners.grains import add, subtree
 
 class Stopped(Exception):
     """A step was given up because the session has to end; its work is thrown away."""
+
+
+class Executor(Protocol):
+    """Computes a training from its first state on; which one it is decides no bit."""
+
+    def begin(self, learner: Learner, data: TrainingData, stage: int, step: int, state: State | None) -> State:
+        """Where a stage of the plan begins: at a step and its state, or without a state at the learner's first."""
+
+    def step(self, learner: Learner, state: State, data: TrainingData, step: int) -> State:
+        """The state after one step."""
+
+    def end(self, learner: Learner, state: State, step: int) -> None:
+        """Called with the last state of a stage, before it is finished."""
+
+    def close(self) -> None:
+        """Called after the last stage."""
 
 
 class Threads:
@@ -47,10 +63,29 @@ class Threads:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def begin(self, learner: Learner, data: TrainingData, stage: int, step: int, state: State | None) -> State:
+        """The state that was given, or the learner's first."""
+        return learner.start(data) if state is None else state
+
     def step(self, learner: Learner, state: State, data: TrainingData, step: int) -> State:
         """The state after one step."""
-        total = self.total(lambda grain: learner.grain(state, data, step, grain), data.grains)
-        return learner.apply(state, data, step, total)
+        learner.enter_thread()
+        return learner.apply(state, data, step, self.share(learner, state, data, step, 0, data.grains))
+
+    def end(self, learner: Learner, state: State, step: int) -> None:
+        """Nothing is left to do."""
+
+    def close(self) -> None:
+        """Nothing is held but the threads."""
+
+    def share(self, learner: Learner, state: State, data: TrainingData, step: int, first: int, width: int) -> Partial:
+        """The sum over an aligned subtree of the grains of a step; ``width`` is a power of two."""
+
+        def grain(number: int) -> Partial:
+            learner.enter_thread()
+            return learner.grain(state, data, step, first + number)
+
+        return self.total(grain, width)
 
     def total(self, grain: Callable[[int], Partial], grains: int) -> Partial:
         """The sum over ``grain(0) ... grain(grains - 1)``; ``grains`` is a power of two."""

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from lithify.data.snapshot import Snapshot
 from lithify.errors import IntegrityError, LithifyError, RunError, SessionEnded, StoreError
-from lithify.progress import Reporter, Update, silent
-from lithify.store.home import Home
+from lithify.progress import Reporter, Update
 from lithify.store.rows import SessionEnd
 from lithify.training import sealing
 from lithify.training.checkpoint import Checkpoints
-from lithify.training.executor import Threads
+from lithify.training.executor import Executor
 from lithify.training.plan import MODEL, plan
 from lithify.training.prepare import draft, prepare
-from lithify.training.request import Request
+from lithify.training.processes import executor
 from lithify.training.session import Session
-from lithify.training.settings import Settings
 from lithify.training.stages import Progress, Work, admit, held_out, run_stages
-
-
-@dataclass(frozen=True)
-class Task:
-    """A run to be performed, and how."""
-
-    home: Home
-    snapshot: Snapshot
-    wanted: Request
-    settings: Settings
-    report: Reporter = silent
+from lithify.training.task import Task
 
 
 def perform(task: Task) -> bool:
@@ -49,13 +35,13 @@ def perform(task: Task) -> bool:
     key, settings = task.wanted.key, task.settings
     with (
         Session(key, settings.session) as session,
-        Threads(settings.count_threads(), session.stop) as threads,
+        executor(task, session) as grains,
         Checkpoints(task.home.run_folder(key), key, settings.checkpoint_every, task.report) as checkpoints,
     ):
         progress = _resumed(checkpoints, task.report)
         begun = progress.step
         with _entry(task, progress) as number:
-            data = _train(task, session, threads, checkpoints, progress)
+            data = _train(task, session, grains, checkpoints, progress)
             _record(task, number, task.home.blobs.put(data), progress.step)
         checkpoints.clear()
     return begun > 0
@@ -65,15 +51,15 @@ def rebuild(task: Task) -> bytes:
     """Trains from the first step to the last, keeps nothing, and returns the bytes of the model."""
     with (
         Session(task.wanted.key, task.settings.session) as session,
-        Threads(task.settings.count_threads(), session.stop) as threads,
+        executor(task, session) as grains,
     ):
-        return _compute(task, session, threads, None, Progress())
+        return _compute(task, session, grains, None, Progress())
 
 
-def _train(task: Task, session: Session, threads: Threads, checkpoints: Checkpoints, progress: Progress) -> bytes:
+def _train(task: Task, session: Session, grains: Executor, checkpoints: Checkpoints, progress: Progress) -> bytes:
     """:func:`_compute`; when the session ends first, what was done is safe before that is said."""
     try:
-        return _compute(task, session, threads, checkpoints, progress)
+        return _compute(task, session, grains, checkpoints, progress)
     except SessionEnded as error:
         if progress.step:
             checkpoints.save_now(progress.to_checkpoint())
@@ -82,17 +68,18 @@ def _train(task: Task, session: Session, threads: Threads, checkpoints: Checkpoi
 
 
 def _compute(
-    task: Task, session: Session, threads: Threads, checkpoints: Checkpoints | None, progress: Progress
+    task: Task, session: Session, grains: Executor, checkpoints: Checkpoints | None, progress: Progress
 ) -> bytes:
     recipe = task.wanted.recipe
     stages = plan(task.snapshot, recipe["folds"])
     with session.at_once():
-        prepared = prepare(task.home, task.snapshot, recipe, session, task.report)
-        work = Work(prepared, stages, session, threads, task.report, checkpoints)
+        prepared = prepare(task.home, task.snapshot, recipe, session, task.report, task.settings)
+        work = Work(prepared, stages, session, grains, task.report, checkpoints, task.snapshot.kind)
         admit(work, progress)
     if checkpoints is not None:
         task.home.catalog.update_run(task.wanted.key, steps=sum(work.steps(stage) for stage in stages))
     states = run_stages(work, progress)
+    grains.close()
     task.report(Update("sealing", note="Calibrating, measuring on the test rows and sealing."))
     with session.at_once():
         made = draft(task.snapshot, recipe, prepared.fitted, states[MODEL])

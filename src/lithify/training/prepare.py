@@ -26,7 +26,7 @@ from lithify.store.home import Home
 from lithify.training.executor import Stopped, Threads
 from lithify.training.plan import plan
 from lithify.training.session import Session
-from lithify.training.settings import Settings
+from lithify.training.settings import AS_IT_COMES, Settings
 
 TIMED_STEPS = 4
 
@@ -54,8 +54,18 @@ class Prepared:
     rows: NDArray[np.int64]
 
 
-def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Session, report: Reporter) -> Prepared:
-    """Fits the features on training rows and makes the blocks of all rows that may be learned from."""
+def prepare(
+    home: Home,
+    snapshot: Snapshot,
+    recipe: dict[str, Any],
+    session: Session,
+    report: Reporter,
+    settings: Settings = AS_IT_COMES,
+) -> Prepared:
+    """Fits the features on training rows and makes the blocks of all rows that may be learned from.
+
+    ``settings`` say how many threads decode images, and how much of the disk their pixels may take.
+    """
     learns = learner(recipe["learner"])
     reads = features(chosen(snapshot.kind, learns.reads))
     eyes = reads(recipes.params_of(reads.Params, recipe["features"], "features"))
@@ -63,8 +73,9 @@ def prepare(home: Home, snapshot: Snapshot, recipe: dict[str, Any], session: Ses
     rows = np.flatnonzero(np.isin(table.side, (split.TRAIN, split.STOP)))
     report(Update("extracting", 0, len(rows), note="Turning rows into features."))
     fitted = eyes.fit(contents(snapshot, rows))
+    how = {"limit": settings.cache_limit, "threads": settings.count_threads()}
     data = TrainingData(
-        blocks=some(assemble(snapshot, rows, eyes, fitted, home.cache, report, session.check)),
+        blocks=some(assemble(snapshot, rows, eyes, fitted, home.cache, report, session.check, **how)),
         target=table.label[rows] if snapshot.labels else table.value[rows],
         weight=table.weight[rows],
         train=np.arange(len(rows)),
@@ -117,7 +128,8 @@ def seconds_per_step(home: Home, snapshot: Snapshot, recipe: dict[str, Any], set
     timed = []
     with Session(snapshot.digest) as session, Threads(settings.count_threads(), session.stop) as threads:
         with session.at_once():
-            prepared = prepare(home, snapshot, recipe, session, silent)
+            prepared = prepare(home, snapshot, recipe, session, silent, settings)
+            prepared.learner.enter_thread()
             state = prepared.learner.start(prepared.data)
         try:
             for step in range(min(TIMED_STEPS, prepared.learner.steps(prepared.data))):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lithify import calibration, canon, conformal
+from lithify import calibration, canon, conformal, novelty
 from lithify import recipe as recipes
 from lithify.data import params as parameters
 from lithify.data.snapshot import Snapshot
@@ -51,17 +51,28 @@ class Request:
 
 def request(snapshot: Snapshot, recipe: dict[str, Any]) -> Request:
     """The run of a resolved recipe on a snapshot, on this machine."""
-    engine = engine_of(snapshot.kind, recipe["learner"])
+    engine = engine_of(snapshot.kind, recipe["learner"], recipe["params"])
     key = canon.digest_of({"snapshot": snapshot.digest, "recipe": recipe, "engine": engine})
     return Request(key, snapshot.digest, recipe, engine)
 
 
-def engine_of(kind: str, learner_name: str) -> dict[str, Any]:
-    """What the bits of a run depend on besides data and recipe."""
+def engine_of(kind: str, learner_name: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What the bits of a run depend on besides data and recipe.
+
+    Parameters
+    ----------
+    kind : str
+        Of the rows.
+    learner_name : str
+    params : mapping
+        Its resolved parameters; ``RecipeError`` where they are none.
+    """
     learns = learner(learner_name)
-    return dict(
-        sorted({**CODES, **features(chosen(kind, learns.reads)).engine, **learns.engine, **learns.trains_with}.items())
-    )
+    prints = learns.fingerprint(recipes.params_of(learns.Params, params, learner_name))
+    reads = features(chosen(kind, learns.reads))
+    told = {"novelty": novelty.REVISION} if kind == "image" else {}
+    parts = (CODES, told, reads.engine, reads.fingerprint(), learns.engine, prints)
+    return dict(sorted({name: value for part in parts for name, value in part.items()}.items()))
 
 
 def resolve(
@@ -77,7 +88,7 @@ def resolve(
     resolved = recipes.resolve(recipe, recipes.subject(snapshot))
     if not recipe.budget:
         return resolved
-    engine = engine_of(snapshot.kind, resolved["learner"])
+    engine = engine_of(snapshot.kind, resolved["learner"], resolved["params"])
     asked = {"snapshot": snapshot.digest, "asked": asdict(recipe), "engine": engine}
     known = home.catalog.request(asked)
     if known is not None:

@@ -6,6 +6,7 @@ returns its model at once; an unfinished one goes on from its newest checkpoint;
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,9 @@ from lithify.progress import Reporter, Update, silent
 from lithify.recipe import Recipe
 from lithify.store.home import Home
 from lithify.training import perform, prepare, supervisor
-from lithify.training.perform import Task
 from lithify.training.request import Request, check_engine, check_unchanged, engine_of, remember, request, resolve
 from lithify.training.settings import AS_IT_COMES, Settings
+from lithify.training.task import Task
 
 __all__ = ["Outcome", "Settings", "rebuild", "resolved", "resume", "train"]
 
@@ -114,7 +115,7 @@ def resume(home: Home, run: str, *, settings: Settings = AS_IT_COMES, report: Re
     if finished is not None:
         return finished
     snapshot = open_snapshot(home, row.snapshot)
-    check_engine(f"Run {row.key[7:19]}", row.engine, engine_of(snapshot.kind, str(row.recipe.get("learner"))))
+    check_engine(f"Run {row.key[7:19]}", row.engine, _engine(snapshot, row.recipe))
     recipe = recipes.reread(row.recipe, recipes.subject(snapshot))
     return _run(Task(home, snapshot, Request(row.key, row.snapshot, recipe, row.engine), settings, report))
 
@@ -133,8 +134,7 @@ def rebuild(home: Home, model: Model, *, settings: Settings = AS_IT_COMES, repor
             expected=model.card["data"]["snapshot"],
         ) from None
     recipe = model.card["recipe"]
-    here = engine_of(snapshot.kind, str(recipe.get("learner")))
-    check_engine(f"Model {model.digest[7:19]}", model.card["engine"], here)
+    check_engine(f"Model {model.digest[7:19]}", model.card["engine"], _engine(snapshot, recipe))
     wanted = request(snapshot, recipes.reread(recipe, recipes.subject(snapshot)))
     task = Task(home, snapshot, wanted, settings, report)
     return supervisor.rebuild(task) if supervisor.needed(task) else perform.rebuild(task)
@@ -143,6 +143,11 @@ def rebuild(home: Home, model: Model, *, settings: Settings = AS_IT_COMES, repor
 def resolved(home: Home, snapshot: Snapshot, recipe: Recipe, settings: Settings = AS_IT_COMES) -> dict[str, Any]:
     """The resolved recipe of what was asked; a budget is turned into steps on the first call and remembered."""
     return resolve(home, snapshot, recipe, lambda asked: _seconds_per_step(home, snapshot, asked, settings))
+
+
+def _engine(snapshot: Snapshot, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What this machine brings to a recipe that was read from somewhere."""
+    return engine_of(snapshot.kind, str(recipe.get("learner")), recipe.get("params") or {})
 
 
 def _run(task: Task) -> Outcome:

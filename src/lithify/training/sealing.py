@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from lithify.data import split
 from lithify.data.profile import profile, profile_values
 from lithify.data.snapshot import Snapshot
 from lithify.metrics import measure, measure_values, of_kind
+from lithify.model import unknowns
 from lithify.model.card import card
 from lithify.model.draft import Draft
 from lithify.model.sealed import open_sealed, seal
@@ -23,6 +24,8 @@ MIN_CALIBRATION = 50
 """Rows of the calibration half for each label below which held-out training rows join them."""
 MIN_CONFORMAL = 100
 """The same for sets and intervals."""
+BATCH = {"image": 1024}
+"""Rows whose contents are read at a time, where they are large."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,14 @@ def finish(
     ``held`` are raw scores of training rows by what has not seen them, and the numbers of the rows.
     """
     calibrate = np.flatnonzero(snapshot.table.side == split.CALIBRATE)
-    evidence = Evidence(
-        (_raw(snapshot, draft, calibrate), _truth(snapshot, calibrate)), (held[0], _truth(snapshot, held[1]))
-    )
-    draft = _calibrated(draft, evidence, wanted.recipe)
+    unseen = _scores(snapshot, draft, calibrate)
+    evidence = Evidence((unseen[0], _truth(snapshot, calibrate)), (held[0], _truth(snapshot, held[1])))
+    draft = unknowns.with_novelty(_calibrated(draft, evidence, wanted.recipe), snapshot, unseen)
     test = snapshot.rows("test")
-    figures = _figures(_truth(snapshot, test), _raw(snapshot, draft, test), draft)
-    facts = card(snapshot, wanted.recipe, wanted.engine, draft, figures, test, _calibration_note(evidence))
+    scores = _scores(snapshot, draft, test)
+    figures = _figures(_truth(snapshot, test), scores[0], draft)
+    unknown = unknowns.figures(draft, snapshot, test, scores)
+    facts = card(snapshot, wanted.recipe, wanted.engine, draft, figures, test, _calibration_note(evidence), unknown)
     raw = evidence.both[0]
     reference = profile_values(draft.values(raw)) if draft.task == "regression" else profile(draft.probabilities(raw))
     data = seal(draft, facts, reference)
@@ -106,9 +110,16 @@ def _conformal(draft: Draft, evidence: Evidence, coverage: float) -> dict[str, A
     return conformal.fit_sets(draft.probabilities(raw), y, coverage)
 
 
-def _raw(snapshot: Snapshot, draft: Draft, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-    raw = [draft.raw(contents) for _, contents in snapshot.batches(rows, 4096)]
-    return np.concatenate(raw) if raw else np.zeros((0, draft.outputs))
+def _scores(snapshot: Snapshot, draft: Draft, rows: NDArray[np.int64]) -> unknowns.Scores:
+    """Raw scores of some rows and, of images, their embeddings where the learner gives any."""
+    found = [_score(draft, contents) for _, contents in snapshot.batches(rows, BATCH.get(draft.kind, 4096))]
+    raw = [np.zeros((0, draft.outputs)), *(raw for raw, _ in found)]
+    embedding = [each for _, each in found if each is not None]
+    return np.concatenate(raw), np.concatenate(embedding) if embedding else None
+
+
+def _score(draft: Draft, contents: Sequence[bytes]) -> unknowns.Scores:
+    return draft.score_all(contents) if draft.kind == "image" else (draft.raw(contents), None)
 
 
 def _figures(y: NDArray[Any], raw: NDArray[np.float64], draft: Draft) -> dict[str, Any]:

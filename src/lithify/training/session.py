@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from lithify.errors import SessionEnded
+from lithify.errors import LithifyError, SessionEnded
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -45,6 +45,7 @@ class Session:
         self._limit = limit
         self._began = time.monotonic()
         self._at_once = False
+        self._error: LithifyError | None = None
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -67,12 +68,20 @@ class Session:
         return self.stop.is_set()
 
     def check(self) -> None:
-        """Raises ``SessionEnded`` when the session has to end now."""
+        """Raises ``SessionEnded``, or what it was aborted with, when the session has to end now."""
         if self.over():
             raise self.ended()
 
-    def ended(self) -> SessionEnded:
+    def abort(self, error: LithifyError) -> None:
+        """Ends the session with an error of its own, from any thread; the first reason to end stays the reason."""
+        if not self.stop.is_set():
+            self._error = error
+            self.stop.set()
+
+    def ended(self) -> LithifyError:
         """The error that says why the session ends."""
+        if self._error is not None:
+            return self._error
         reason = "The session's time is up" if self.why == "limit" else f"Stopped by {self.why}"
         return SessionEnded(self.run, f"{reason}.", hint="Run the same command again to go on.")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +17,19 @@ from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.progress import Reporter, Update
 from lithify.training.checkpoint import Checkpoint, Checkpoints
-from lithify.training.executor import Stopped, Threads
+from lithify.training.executor import Executor, Stopped
+from lithify.training.lockstep import Lockstep
 from lithify.training.plan import MODEL, Stage
 from lithify.training.prepare import Prepared
 from lithify.training.session import Session
 
 _SCORED = 4096
 """Rows of a fold that are scored at a time."""
+_TOLD = 0.1
+"""Seconds between words on how far the training is."""
+_WHILE = 30.0
+"""Seconds over which the pace of steps is taken, unless they hold less than ``_FEWEST`` words."""
+_FEWEST = 4
 
 
 @dataclass
@@ -72,14 +80,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Work:
-    """What the stages are run with; without ``checkpoints`` nothing is kept."""
+    """What the stages are run with; without ``checkpoints`` nothing is kept. ``kind`` is that of the rows."""
 
     prepared: Prepared
     stages: Sequence[Stage]
     session: Session
-    threads: Threads
+    executor: Executor
     report: Reporter
     checkpoints: Checkpoints | None = None
+    kind: str = ""
     _seen: dict[str, TrainingData] = field(default_factory=dict)
 
     def data(self, stage: Stage) -> TrainingData:
@@ -136,30 +145,63 @@ def run_stages(work: Work, progress: Progress) -> Mapping[str, State]:
     """
     planned = [work.steps(stage) for stage in work.stages]
     clock = _Clock(sum(planned), work)
+    learner = work.prepared.learner
+    learner.enter_thread()
     while progress.stage < len(work.stages):
         stage = work.stages[progress.stage]
         data = work.data(stage)
-        if progress.state is None:
-            progress.state, progress.stage_step = work.prepared.learner.start(data), 0
-        while progress.stage_step < planned[progress.stage] and not work.prepared.learner.done(progress.state):
-            _advance(work, data, progress)
-            clock.tell(stage.name, progress, sum(planned[: progress.stage]))
-            work.session.check()
-        progress.finished[stage.name] = _finish(work, stage, data, progress.state)
+        with _stoppable(work):
+            state = _begin(work, data, progress)
+            while progress.stage_step < planned[progress.stage] and not learner.done(state):
+                state = _advance(work, data, progress)
+                clock.tell(stage.name, progress, sum(planned[: progress.stage]))
+                work.session.check()
+            work.executor.end(learner, state, progress.stage_step)
+        progress.finished[stage.name] = _finish(work, stage, data, state)
         progress.stage, progress.state, progress.stage_step = progress.stage + 1, None, 0
     return progress.finished
 
 
-def _advance(work: Work, data: TrainingData, progress: Progress) -> None:
+def follow(work: Work, lockstep: Lockstep) -> NoReturn:
+    """Goes through the same stages in a process other than the first, which tells where and ends this one."""
+    learner = work.prepared.learner
+    learner.enter_thread()
+    while True:
+        number, step, state = lockstep.receive()
+        stage = work.stages[number]
+        data, planned = work.data(stage), work.steps(stage)
+        while step < planned and not learner.done(state):
+            state = lockstep.step(learner, state, data, step)
+            step += 1
+        lockstep.end(learner, state, step)
+
+
+def _begin(work: Work, data: TrainingData, progress: Progress) -> State:
+    if progress.state is None:
+        progress.stage_step = 0
+    progress.state = work.executor.begin(
+        work.prepared.learner, data, progress.stage, progress.stage_step, progress.state
+    )
+    return progress.state
+
+
+def _advance(work: Work, data: TrainingData, progress: Progress) -> State:
     assert progress.state is not None
-    try:
-        progress.state = work.threads.step(work.prepared.learner, progress.state, data, progress.stage_step)
-    except Stopped:
-        raise work.session.ended() from None
+    progress.state = work.executor.step(work.prepared.learner, progress.state, data, progress.stage_step)
     progress.stage_step += 1
     progress.step += 1
     if work.checkpoints is not None and work.checkpoints.due(progress.step):
         work.checkpoints.save(progress.to_checkpoint())
+    return progress.state
+
+
+@contextlib.contextmanager
+def _stoppable(work: Work) -> Iterator[None]:
+    """Inside, a step that is given up says why the session ends."""
+    try:
+        yield
+    except Stopped:
+        raise work.session.ended() from None
 
 
 def _finish(work: Work, stage: Stage, data: TrainingData, state: State) -> State:
@@ -198,21 +240,34 @@ class _Clock:
 
     def __init__(self, total: int, work: Work) -> None:
         self.total, self.work = total, work
-        self.began, self.last = time.monotonic(), 0.0
-        self.first: int | None = None
+        self.last = 0.0
+        self.seen: deque[tuple[float, int]] = deque()
 
     def tell(self, stage: str, progress: Progress, before: int) -> None:
+        """One word, with what the steps of the last while say of those to come."""
         now = time.monotonic()
-        # folds that stop early leave steps out: what counts is where in the plan the run is
-        at = before + progress.stage_step
-        if self.first is None:
-            self.first = at - 1
-        if now - self.last < 0.1 or progress.state is None:
+        if now - self.last < _TOLD or progress.state is None:
             return
         self.last = now
-        rate = (at - self.first) / max(now - self.began, 1e-9)
-        facts: dict[str, Any] = {"part": stage, "rate": rate, "left": (self.total - at) / max(rate, 1e-9)}
-        facts |= self.work.prepared.learner.figures(progress.state)
+        # folds that stop early leave steps out: what counts is where in the plan the run is
+        at = before + progress.stage_step
+        facts: dict[str, Any] = {"part": stage, **self._pace(now, at)}
+        figures = dict(self.work.prepared.learner.figures(progress.state))
+        rows = figures.pop("rows_per_step", 0.0)
+        if rows and "rate" in facts:
+            facts |= {"speed": rows * facts["rate"], "rows": "images" if self.work.kind == "image" else "rows"}
+        facts |= figures
         if self.work.checkpoints is not None and self.work.checkpoints.written is not None:
             facts["checkpoint"] = self.work.checkpoints.written
         self.work.report(Update("training", at, self.total, facts))
+
+    def _pace(self, now: float, at: int) -> dict[str, float]:
+        """Steps a second over the last while, and seconds left; nothing after a single step."""
+        self.seen.append((now, at))
+        while now - self.seen[0][0] > _WHILE and len(self.seen) > _FEWEST:
+            self.seen.popleft()
+        began, first = self.seen[0]
+        if at <= first:
+            return {}
+        rate = (at - first) / max(now - began, 1e-9)
+        return {"rate": rate, "left": (self.total - at) / rate}

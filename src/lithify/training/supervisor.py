@@ -5,30 +5,29 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
 from types import FrameType
 from typing import Any
 
 from lithify import numerics
+from lithify import recipe as recipes
 from lithify.errors import RunError, SessionEnded
 from lithify.learners.registry import learner
 from lithify.store.lock import Lock
-from lithify.training import messages
-from lithify.training.perform import Task
+from lithify.training import collectives, messages
+from lithify.training.task import COMMAND, Task, environment, job
 
 _PATIENCE = 10.0
 """Seconds a worker that was told to go has for going."""
 
 
 def needed(task: Task) -> bool:
-    """Whether a task belongs in a worker: it was asked for, or the learner needs pins that this process lacks."""
-    return task.settings.worker or not numerics.pinned(_pins(task))
+    """Whether a task belongs in a worker: that or several were asked for, or it needs pins that this process lacks."""
+    several = task.settings.count_processes() > 1
+    return task.settings.worker or several or not numerics.pinned(_pins(task))
 
 
 def perform(task: Task, lock: Lock) -> bool:
@@ -47,22 +46,21 @@ def seconds_per_step(task: Task) -> float:
 
 
 def _pins(task: Task) -> Mapping[str, str]:
-    return learner(task.wanted.recipe["learner"]).pins
+    recipe = task.wanted.recipe
+    learns = learner(recipe["learner"])
+    return learns.needs(recipes.params_of(learns.Params, recipe["params"], recipe["learner"]))
 
 
 def _call(verb: str, task: Task, lock: Lock | None = None) -> Any:
-    job = {
-        "verb": verb,
-        "caller": os.getpid(),
-        "home": str(task.home.path),
-        "wanted": asdict(task.wanted),
-        "settings": asdict(replace(task.settings, worker=False)),
-    }
-    with _worker(_pins(task), lock) as process, _passing_on(process) as passed:
+    pins = dict(_pins(task))
+    if task.settings.count_processes() > 1:
+        collectives.check_available()
+        pins |= collectives.ENVIRONMENT
+    with _worker(pins, lock) as process, _passing_on(process) as passed:
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(messages.line(**job))
+            process.stdin.write(job(verb, task))
             process.stdin.flush()
         for line in process.stdout:
             message = json.loads(line)
@@ -84,12 +82,11 @@ def _worker(pins: Mapping[str, str], lock: Lock | None) -> Iterator[subprocess.P
 
     It is the head of a process group of its own, so that a Ctrl-C reaches it once, through the caller.
     """
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "lithify.training.worker"],
+        COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path, **pins},
+        env=environment(pins),
         pass_fds=[] if lock is None else [lock.fileno()],
         process_group=0,
     )

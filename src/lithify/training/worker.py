@@ -1,9 +1,10 @@
 """`python -m lithify.training.worker`: a run in a process of its own, with the pins in its environment.
 
 The first line on its standard input is the job; then the input stays open for as long as the caller lives. Messages go
-to its standard output. The worker inherits the caller's lock of the run, so the run stays locked until both are gone,
-and it never outlives the caller: the system kills it when the caller's thread ends (Linux), and the end of its input
-does everywhere.
+to its standard output. A run of several processes has several of these, of which the first starts the others.
+
+The worker inherits the caller's lock of the run, so the run stays locked until both are gone, and it never outlives the
+caller: the system kills it when the caller's thread ends (Linux), and the end of its input does everywhere.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,12 +24,17 @@ from lithify.data.snapshot import open_snapshot
 from lithify.progress import Update
 from lithify.store.home import open_home
 from lithify.training import messages
-from lithify.training.perform import Task, perform, rebuild
+from lithify.training.collectives import Lost
+from lithify.training.follower import follow
+from lithify.training.perform import perform, rebuild
 from lithify.training.prepare import seconds_per_step
 from lithify.training.request import Request
 from lithify.training.settings import Settings
+from lithify.training.task import Task
 
 _ORPHANED = 75
+_BEREAVED = 1.0
+"""Seconds that a process of several leaves to the one that broke the connection, to be noticed first."""
 
 
 def _perform(task: Task) -> bool:
@@ -39,7 +46,7 @@ def _rebuild(task: Task) -> str:
 
 
 def _time(task: Task) -> float:
-    return seconds_per_step(task.home, task.snapshot, task.wanted.recipe, task.settings)
+    return seconds_per_step(task.home, task.snapshot, task.wanted.recipe, task.settings.alone())
 
 
 VERBS: dict[str, Callable[[Task], Any]] = {"perform": _perform, "rebuild": _rebuild, "time": _time}
@@ -51,9 +58,16 @@ def main() -> int:
     out = _own_output()
     job = json.loads(sys.stdin.buffer.readline())
     die_with_caller(job["caller"])
-    threading.Thread(target=_watch_caller, daemon=True).start()
+    called = threading.Event()
+    threading.Thread(target=_watch_caller, args=(called,), daemon=True).start()
     try:
-        result = VERBS[job["verb"]](_task(job, out))
+        task = _task(job, out)
+        if job["verb"] == "follow":
+            follow(task, job["seat"], called.wait)
+        result = VERBS[job["verb"]](task)
+    except Lost:
+        time.sleep(_BEREAVED)
+        return _ORPHANED
     except BaseException as error:
         out.write(messages.failure(error))
         return 1
@@ -71,9 +85,10 @@ def die_with_caller(caller: int) -> None:
         os._exit(_ORPHANED)
 
 
-def _watch_caller() -> None:
-    while sys.stdin.buffer.read(1):
-        pass
+def _watch_caller(called: threading.Event) -> None:
+    """A line after the job is a call to go on; the end of the input is the caller's end."""
+    while sys.stdin.buffer.readline():
+        called.set()
     os._exit(_ORPHANED)
 
 

@@ -14,11 +14,11 @@ import numpy as np
 from lithify import canon
 from lithify.data.cells import as_text, decode_row, layout
 from lithify.data.snapshot import Snapshot
-from lithify.evaluation.audit import drift, labels, leaks, messages, repeats, usefulness
+from lithify.evaluation.audit import drift, images, labels, leaks, messages, repeats, usefulness
 from lithify.evaluation.audit.finding import Audit, Figure, Finding, Item, ordered
 from lithify.evaluation.audit.scene import Scene, scene
 from lithify.evaluation.mistakes import shorten
-from lithify.media import headers
+from lithify.media import headers, pixels
 from lithify.progress import Reporter, Update, silent
 
 SHOWN_ROWS = 20
@@ -67,6 +67,7 @@ def _findings(seen: Scene, report: Reporter) -> Iterator[Finding]:
         ("looking for leaks", lambda: leaks.leaks(seen, strength)),
         ("looking for leaks", lambda: leaks.label_by_time(seen)),
         ("looking for copies", lambda: repeats.repeats(seen)),
+        ("looking at pictures", lambda: images.images(seen)),
         ("comparing the sides", lambda: drift.drift(seen, strength)),
         ("reading words", lambda: messages.messages(seen, report)),
         ("learning", lambda: labels.labels(seen, report)),
@@ -102,7 +103,9 @@ def _remarks(seen: Scene) -> Iterator[str]:
         yield "Labels of test rows were read: that is noted as a look at the test."
     else:
         yield "Of test rows only the inputs were looked at, and labels only counted: no look at the test is spent."
-    if seen.learn < labels.LEAST_ROWS:
+    if seen.snapshot.kind == "image":
+        yield "Wrong labels of pictures were looked for among near-duplicates only."
+    elif seen.learn < labels.LEAST_ROWS:
         yield f"Wrong labels were not looked for: that takes {labels.LEAST_ROWS} rows to learn from."
     if np.isnan(seen.time).mean() > 0.5:
         yield "The rows have no times, so nothing can be said of fields that age."
@@ -118,8 +121,19 @@ def _with_content(snapshot: Snapshot, finding: Finding) -> Finding:
     return replace(finding, items=(*shown, *rest))
 
 
+def _seen(content: bytes) -> str:
+    """Format and size of a picture."""
+    try:
+        seen = pixels.look(content)
+    except pixels.BadImage as error:
+        return str(error)
+    return f"{seen.format}, {seen.width:,} × {seen.height:,} pixels"
+
+
 def _content(snapshot: Snapshot, row: int) -> str:
     content = snapshot.content([row])[0]
+    if snapshot.kind == "image":
+        return _seen(content)
     if snapshot.kind == "mail":
         subject = headers.first(headers.split(content)[0], b"subject") or b""
         return "Subject: " + shorten(subject.decode("utf-8", "replace"), 200)

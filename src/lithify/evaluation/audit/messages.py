@@ -28,7 +28,7 @@ def messages(scene: Scene, report: Reporter) -> Iterator[Finding]:
     """What tells labels apart in headers of mail, in text, and in the texts of a table."""
     if not scene.snapshot.labels or not scene.learn:
         return
-    if scene.snapshot.kind == "table":
+    if scene.snapshot.kind in ("table", "image"):
         for name, cells in scene.texts:
             yield from _found(scene, (cell or b"" for cell in cells), of_text, f"{name}: ")
     else:

@@ -18,7 +18,8 @@ from lithify.evaluation.dependence import sample
 from lithify.learners.folds import fold_of
 
 TABLE_ROWS, MESSAGE_ROWS = 50_000, 20_000
-"""Rows of a side that are looked at: training with validation, and test."""
+MOST_ROWS = {"mail": MESSAGE_ROWS, "text": MESSAGE_ROWS, "image": 1_000_000}
+"""Of images only signatures are looked at. Rows of a side that are looked at: training with validation, and test."""
 CELLS = 30_000_000
 """Of a wide table so many rows that there are about so many cells, but never fewer than ``FEWEST`` rows."""
 FEWEST = 2_000
@@ -114,7 +115,7 @@ def scene(snapshot: Snapshot, test_labels: bool = False) -> Scene:
     """The rows of a snapshot to look at; of many those with the smallest keys, which is as good as drawn."""
     side = snapshot.table.side
     learnable = np.isin(side, (split.TRAIN, split.STOP, split.CALIBRATE, *([split.TEST] if test_labels else [])))
-    most = MESSAGE_ROWS if snapshot.kind != "table" else _most(len(snapshot.inputs))
+    most = _most(len(snapshot.inputs)) if snapshot.kind == "table" else MOST_ROWS[snapshot.kind]
     learn, test = (_sampled(snapshot, np.flatnonzero(mask), most) for mask in (learnable, side == split.TEST))
     rows = np.concatenate([learn, test])
     columns, texts = _cells(snapshot, rows) if snapshot.kind == "table" else ([], [])

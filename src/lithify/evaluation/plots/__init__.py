@@ -5,13 +5,15 @@ Every mark that can be pointed at carries its facts as a sentence, as tooltip an
 """
 
 from lithify.evaluation.plots.claims import reliability, scores
-from lithify.evaluation.plots.counts import confusion
+from lithify.evaluation.plots.counts import confusion, mixed_up
 from lithify.evaluation.plots.fields import dependence, importances
 from lithify.evaluation.plots.held import coverage
+from lithify.evaluation.plots.learning import accuracy, loss
 from lithify.evaluation.plots.ranking import roc, roc_corner
 from lithify.evaluation.plots.residuals import against_predicted, agreement, histogram
 
 __all__ = [
+    "accuracy",
     "against_predicted",
     "agreement",
     "confusion",
@@ -19,6 +21,8 @@ __all__ = [
     "dependence",
     "histogram",
     "importances",
+    "loss",
+    "mixed_up",
     "reliability",
     "roc",
     "roc_corner",

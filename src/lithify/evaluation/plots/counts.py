@@ -1,4 +1,4 @@
-"""Which label is taken for which."""
+"""Which label is taken for which: all of them in a grid, or of many labels the pairs that are mixed up most."""
 
 from __future__ import annotations
 
@@ -8,7 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify.evaluation import words
-from lithify.evaluation.marks import PALETTE, Spec, bare, distinct, frame, quantity
+from lithify.evaluation.marks import (
+    PALETTE,
+    Spec,
+    axis,
+    bare,
+    distinct,
+    frame,
+    named,
+    pointed_at,
+    quantity,
+    short_label,
+    stacked,
+)
+
+WORST = 20
+"""Pairs of labels that are shown where there are too many labels for a grid."""
 
 
 def confusion(counts: NDArray[np.int64], labels: Sequence[str]) -> Spec:
@@ -45,3 +60,29 @@ def confusion(counts: NDArray[np.int64], labels: Sequence[str]) -> Spec:
     }
     layers = [cell, text] if len(labels) <= 12 else [cell]
     return {**frame(), "data": {"values": data}, "layer": layers}
+
+
+def mixed_up(counts: NDArray[np.int64], labels: Sequence[str], most: int = WORST) -> Spec:
+    """The pairs of true and predicted label with the most rows, as bars."""
+    wrong = counts * ~np.eye(len(labels), dtype=bool)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [divmod(int(at), len(labels)) for at in order]
+    pairs = [(i, j) for i, j in pairs if wrong[i, j]]
+    names = distinct([f"{short_label(labels[i], 14)} → {short_label(labels[j], 14)}" for i, j in pairs], 31)
+    data = [
+        {
+            "name": name,
+            "x": int(wrong[i, j]),
+            "zero": 0,
+            "say": f"{words.of(int(wrong[i, j]), int(counts[i].sum()), labels[i])} predicted as {labels[j]}",
+        }
+        for name, (i, j) in zip(names, pairs, strict=True)
+    ]
+    highest = max([int(wrong[i, j]) for i, j in pairs], default=1)
+    style = {"format": ",d", "tickCount": min(5, highest), "tickMinStep": 1}
+    x = quantity("zero") | axis("rows", [0.0, highest * 1.02], style)
+    y = named(names)
+    y["axis"]["labelLimit"] = 240
+    bar = {"type": "bar", "color": PALETTE["positive"], "height": {"band": 0.68}}
+    encoding = pointed_at() | {"x": x, "x2": {"field": "x"}, "y": y}
+    return stacked([{"data": {"values": data}, "mark": bar, "encoding": encoding}], len(names))

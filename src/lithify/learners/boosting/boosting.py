@@ -69,7 +69,7 @@ class Boosting(Learner):
         self._lock = threading.Lock()
 
     @classmethod
-    def settle(cls, params: Any, rows: int, columns: int, classes: int) -> Any:
+    def settle(cls, params: Any, rows: int, columns: int, classes: int, side: int = 0, channels: int = 0) -> Any:
         """Learning rate, size of trees and rounds in a step, where they are left to the data."""
         return settle(params, rows, columns, classes)
 

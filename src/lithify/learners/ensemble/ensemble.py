@@ -2,11 +2,12 @@
 
 First the candidates compete: each is trained a few steps, the better part goes on from there, and so on (successive
 halving; Jamieson, Talwalkar 2016, arXiv:1502.07943). The last ones and the members that were named are then trained in
-full, each in parts that leave a fold of the rows out. Greedy selection with replacement on the scores of those folds
-(Caruana et al. 2004, doi:10.1145/1015330.1015432) gives the weights. Raw scores are averaged, so what a row's fields
-add to a member's score adds up to what they add to the score of the whole.
+full, each in bags of parts that leave a fold of the rows out. Greedy selection with replacement on the scores of those
+folds (Caruana et al. 2004, doi:10.1145/1015330.1015432) gives the weights. Raw scores are averaged, so what a row's
+fields add to a member's score adds up to what they add to the score of the whole.
 
-A step of the ensemble is a step of one member, so it can be cut anywhere, and the grains are those of the member.
+A step of the ensemble is a step of one bag of one member, so it can be cut anywhere. Its grains are those of the member
+where that leaves folds out by itself, and take its parts side by side otherwise (:mod:`.abreast`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,17 @@ from lithify.features.base import Features
 from lithify.learners.base import Learner, Partial
 from lithify.learners.ensemble import jobs
 from lithify.learners.ensemble import state as states
-from lithify.learners.ensemble.rules import EnsembleParams, engine_of, settle, trains_with, within
+from lithify.learners.ensemble.abreast import Abreast
+from lithify.learners.ensemble.rules import (
+    ENGINE,
+    EnsembleParams,
+    engine_of,
+    fingerprint,
+    needs,
+    settle,
+    tolerance_of,
+    within,
+)
 from lithify.learners.ensemble.selection import loss_of, select
 from lithify.learners.folds import fold_of, parted
 
@@ -36,35 +47,46 @@ class Ensemble(Learner):
     """See the module."""
 
     Params: ClassVar[type] = EnsembleParams
-    engine: ClassVar[Mapping[str, int | str]] = engine_of()
-    trains_with: ClassVar[Mapping[str, int | str]] = trains_with()
+    engine: ClassVar[Mapping[str, int | str]] = ENGINE
     reads: ClassVar[tuple[str, ...]] = ("columns",)
     tasks: ClassVar[tuple[str, ...]] = ("classification", "regression")
 
     def __init__(self, params: Any) -> None:
         super().__init__(params)
-        self._open: tuple[str, Learner, TrainingData, TrainingData] | None = None
+        self.engine = engine_of(params)  # type: ignore[misc]  # an ensemble depends on what is in it
+        self.tolerance = tolerance_of(params)  # type: ignore[misc]
+        self._open: tuple[str, Learner | Abreast, TrainingData, TrainingData] | None = None
         self._finished: tuple[State, list[states.Member]] | None = None
         self._lock = threading.Lock()
 
     @classmethod
-    def settle(cls, params: Any, rows: int, columns: int, classes: int) -> Any:
+    def settle(cls, params: Any, rows: int, columns: int, classes: int, side: int = 0, channels: int = 0) -> Any:
         """Members and candidates with all of their parameters, where they are left to the data."""
         return settle(params, rows, columns, classes)
 
     @classmethod
+    def fingerprint(cls, params: Any) -> Mapping[str, int | str]:
+        """Those of the learners that are in it."""
+        return fingerprint(params)
+
+    @classmethod
+    def needs(cls, params: Any) -> Mapping[str, str]:
+        """What the learners that are in it need."""
+        return needs(params)
+
+    @classmethod
     def within(cls, params: Any, seconds: float, per_step: float) -> Any:
-        """Fewer candidates, fewer members, fewer rounds, in this order."""
+        """Fewer candidates, fewer members, fewer rounds, in this order; or more bags."""
         return within(params, seconds, per_step)
 
     def steps(self, data: TrainingData) -> int:
         """Those of all rungs and of all parts of all members."""
         before = (0, *self.params.rungs)
         rungs = sum(self._live(number) * (after - before[number]) for number, after in enumerate(self.params.rungs))
-        keys = jobs.parts(self.params, ())
-        named = (jobs.learner_of(self.params, key, ()).steps(jobs.data_of(self.params, key, data, ())) for key in keys)
+        keys = [key for keys in jobs.members(self.params, ()) for key in keys]
+        named = (jobs.trains(self.params, key, ()).steps(jobs.data_of(key, data)) for key in keys)
         full = [jobs.made(candidate).steps(data) for candidate in self.params.candidates]
-        return int(rungs) + sum(named) + (self.params.keep * max(full) if full else 0)
+        return int(rungs) + sum(named) + (self.params.keep * self.params.repeats * max(full) if full else 0)
 
     def start(self, data: TrainingData) -> State:
         """The first step of the first candidate, or of the first member."""
@@ -92,15 +114,15 @@ class Ensemble(Learner):
         """The members that were given a weight."""
         self._open = None  # what the last member learned from goes before the others' is made again
         finished, scores, live = [], [], state.facts["live"]
-        keys = jobs.parts(self.params, live)
-        members = len(self.params.members) + len(live)
-        for number in range(members):
-            parts = [key for key in keys if states.member_of(key) == number]
-            member = jobs.learner_of(self.params, parts[0], live)
-            its = (jobs.data_of(self.params, key, data, live) for key in parts)
-            done = [member.finish(states.job(state, key), rows) for key, rows in zip(parts, its, strict=True)]
-            finished.append((jobs.spec(self.params, parts[0], live), done))
-            scores.append(None if members == 1 else self._held_out(member, done, data))
+        members = jobs.members(self.params, live)
+        for keys in members:
+            parts = []
+            for key in keys:
+                member, its = jobs.trains(self.params, key, live), jobs.data_of(key, data)
+                parts += jobs.finished(member, states.job(state, key), its)
+            spec = jobs.spec(self.params, keys[0], live)
+            finished.append((spec, parts))
+            scores.append(None if len(members) == 1 else self._held_out(jobs.made(spec), parts, data))
         weights = select(
             scores,
             data.target[data.train],
@@ -153,7 +175,7 @@ class Ensemble(Learner):
 
     def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
         """Checks the list of members and has each of them check its own."""
-        states.check(state, classes, max(2, self.params.folds))
+        states.check(state, classes, max(2, self.params.folds) * self.params.repeats)
         for member, parts, _ in self._members(state):
             for part in parts:
                 member.audit(part, features, fitted, classes)
@@ -169,8 +191,8 @@ class Ensemble(Learner):
         if late or not keys <= known or keys != facts["steps"].keys():
             raise MalformedContainer("The state in the checkpoint is of another ensemble.")
         for key in keys:
-            its = jobs.data_of(self.params, key, data, facts["live"])
-            member = jobs.learner_of(self.params, key, facts["live"])
+            its = jobs.data_of(key, data)
+            member = jobs.trains(self.params, key, facts["live"])
             if not 0 <= facts["steps"][key] <= member.steps(its):
                 raise MalformedContainer("The steps in the checkpoint do not fit.", found=str(facts["steps"][key]))
             member.admit(states.job(state, key), its)
@@ -181,7 +203,7 @@ class Ensemble(Learner):
         if self.done(state) or state.facts["at"] >= len(queue):
             return {}
         key = queue[state.facts["at"]]
-        return jobs.learner_of(self.params, key, state.facts["live"]).figures(states.job(state, key))
+        return jobs.trains(self.params, key, state.facts["live"]).figures(states.job(state, key))
 
     def _members(self, state: State) -> list[states.Member]:
         """The members of a finished state, made once: they keep what they derive from their own states."""
@@ -195,17 +217,12 @@ class Ensemble(Learner):
         first, rungs = len(self.params.candidates), len(self.params.rungs)
         return states.surviving(first, self.params.keep, rungs)[rung]
 
-    def _opened(self, state: State, data: TrainingData) -> tuple[str, Learner, TrainingData]:
+    def _opened(self, state: State, data: TrainingData) -> tuple[str, Learner | Abreast, TrainingData]:
         key = jobs.queue(self.params, state.facts)[state.facts["at"]]
         with self._lock:
             if self._open is None or self._open[0] != key or self._open[3] is not data:
-                live = state.facts["live"]
-                self._open = (
-                    key,
-                    jobs.learner_of(self.params, key, live),
-                    jobs.data_of(self.params, key, data, live),
-                    data,
-                )
+                member = jobs.trains(self.params, key, state.facts["live"])
+                self._open = (key, member, jobs.data_of(key, data), data)
             return self._open[:3]
 
     def _next(self, state: State, data: TrainingData) -> State:
@@ -224,7 +241,7 @@ class Ensemble(Learner):
             most = member.steps(its)
             if facts["phase"] < len(self.params.rungs):
                 most = min(most, self.params.rungs[facts["phase"]])
-            if facts["steps"][key] < most and not member.done(states.job(state, key)):
+            if facts["steps"][key] < most and not jobs.done(member, states.job(state, key), its):
                 return state
             state = State(state.arrays, {**facts, "at": facts["at"] + 1})
         return state
@@ -236,28 +253,37 @@ class Ensemble(Learner):
         if facts["phase"] > rungs:
             return State(state.arrays, facts)
         live = facts["live"]
-        losses = {
-            c: loss_of(jobs.learner_of(self.params, f"c{c}", live).figures(states.job(state, f"c{c}"))) for c in live
-        }
+        losses = {c: loss_of(jobs.trains(self.params, f"c{c}", live).figures(states.job(state, f"c{c}"))) for c in live}
         kept = states.surviving(len(self.params.candidates), self.params.keep, rungs)[facts["phase"]]
         facts["live"] = sorted(sorted(live, key=lambda c: (losses[c], c))[:kept])
         gone = [f"c{c}" for c in live if facts["phase"] == rungs or c not in facts["live"]]
         return states.without(State(state.arrays, facts), gone)
 
-    def _loss(self, state: State, key: str) -> float:
-        return loss_of(jobs.learner_of(self.params, key, state.facts["live"]).figures(states.job(state, key)))
-
     def _held_out(self, member: Learner, parts: Sequence[State], data: TrainingData) -> NDArray[np.float64] | None:
-        """Scores of the training rows by parts that have not seen them; None where there are none such."""
-        if type(member).held_out is not Learner.held_out:
-            return member.held_out(parts[0], data)
-        fold = fold_of(data.group[data.train], len(parts), data.seed)
-        if not parted(fold):
-            return None
-        out = np.empty((len(fold), data.outputs))
-        for number, part in enumerate(parts):
-            held = np.flatnonzero(fold == number)
-            for at in range(0, len(held), _SCORED):
-                some = held[at : at + _SCORED]
-                out[some] = member.predict(part, take(data.blocks, data.train[some]))
+        """Scores of the training rows by parts that have not seen them, the mean of all bags; None without such parts.
+
+        Every bag has the folds that it was trained with.
+        """
+        size = 1 if jobs.bags(type(member)) else self.params.folds
+        out = np.zeros((len(data.train), data.outputs))
+        for bag in range(len(parts) // size):
+            its, some = jobs.parted_anew(data, bag), parts[bag * size : (bag + 1) * size]
+            found = member.held_out(some[0], its) if jobs.bags(type(member)) else _left_out(member, some, its)
+            if found is None:
+                return None
+            out += found / (len(parts) // size)
         return out
+
+
+def _left_out(member: Learner, parts: Sequence[State], data: TrainingData) -> NDArray[np.float64] | None:
+    """Scores of the training rows, each by the part whose fold it is in; None where one fold holds all rows."""
+    fold = fold_of(data.group[data.train], len(parts), data.seed)
+    if not parted(fold):
+        return None
+    out = np.empty((len(fold), data.outputs))
+    for number, part in enumerate(parts):
+        held = np.flatnonzero(fold == number)
+        for at in range(0, len(held), _SCORED):
+            some = held[at : at + _SCORED]
+            out[some] = member.predict(part, take(data.blocks, data.train[some]))
+    return out

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le
 from lithify import rng
 from lithify.data.params import Misfit, plain, read
 from lithify.errors import RecipeError
+from lithify.learners.base import Learner
 from lithify.learners.boosting.rules import MOST_ROUNDS
 from lithify.learners.ensemble.state import MEMBERS, surviving
 from lithify.learners.registry import learner
@@ -31,6 +32,13 @@ _TINY = 2_000
 """Rows below which a linear member is worth its time."""
 _SEARCHED_ROUNDS = 25.0
 """Rounds times learning rate that training usually comes to before it stops early."""
+ENGINE: Mapping[str, int | str] = {
+    "learner.ensemble": 1,
+    **{k: v for name in ("boosting", "linear", "tree") for k, v in learner(name).engine.items()},
+}
+"""What the bits of every ensemble depend on."""
+_TRAINING = {"ensemble.training": 2}
+"""Revision of the code that trains; a model opens without it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,8 @@ class EnsembleParams:
         Parts of a candidate while it competes.
     folds : int
         Parts of a member; each leaves one fold of the rows out.
+    repeats : int
+        Bags of a member; every bag parts the rows into folds anew.
     picks : int
         Picks of the greedy selection.
     pace : float
@@ -69,6 +79,7 @@ class EnsembleParams:
     keep: Annotated[int, Ge(1), Le(100)] = 2
     search_folds: Annotated[int, Ge(2), Le(32)] = 2
     folds: Annotated[int, Ge(2), Le(32)] = 8
+    repeats: Annotated[int, Ge(1), Le(100)] = 1
     picks: Annotated[int, Ge(1), Le(1000)] = 50
     pace: Annotated[float, Gt(0), Le(1)] = 1.0
     shrink: Annotated[float, Ge(-1), Le(1)] = -1.0
@@ -78,14 +89,39 @@ class EnsembleParams:
     }
 
 
-def engine_of() -> dict[str, int | str]:
-    """What the bits of an ensemble depend on: those of everything that may be in it."""
-    return {"learner.ensemble": 1} | {k: v for name in MEMBERS for k, v in learner(name).engine.items()}
+def engine_of(params: EnsembleParams) -> dict[str, int | str]:
+    """What the bits of an ensemble depend on: those of a network only where one is in it."""
+    return {**ENGINE, **(learner("network").engine if "network" in _kinds(params) else {})}
 
 
-def trains_with() -> dict[str, int | str]:
+def tolerance_of(params: EnsembleParams) -> float:
+    """How far scores may be off on another machine: no farther than those of a member."""
+    return max([learner(name).tolerance for name in _kinds(params)], default=0.0)
+
+
+def fingerprint(params: EnsembleParams) -> dict[str, int | str]:
     """What its training depends on besides."""
-    return {name: version for member in MEMBERS for name, version in learner(member).trains_with.items()}
+    found = {**engine_of(params), **_TRAINING}
+    for learns, its in _read(params):
+        found |= learns.fingerprint(its)
+    return found
+
+
+def needs(params: EnsembleParams) -> dict[str, str]:
+    """The environment that its members need."""
+    return {name: text for learns, its in _read(params) for name, text in learns.needs(its).items()}
+
+
+def _kinds(params: EnsembleParams) -> list[str]:
+    """The learners that are in an ensemble, where they are known ones."""
+    return sorted({of.get("learner", "") for of in (*params.members, *params.candidates)} & set(MEMBERS))
+
+
+def _read(params: EnsembleParams) -> list[tuple[type[Learner], Any]]:
+    """Learner and parameters of each member and candidate."""
+    listed = (*params.members, *params.candidates)
+    kinds = [(learner(of["learner"]), {k: v for k, v in of.items() if k != "learner"}) for of in listed]
+    return [(learns, read(learns.Params, given)) for learns, given in kinds]
 
 
 def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> EnsembleParams:

@@ -22,7 +22,7 @@ Member = tuple[Learner, list[State], float]
 """Learner, parts, weight."""
 
 MOST_MEMBERS = 1000
-MEMBERS = ("boosting", "linear", "tree")
+MEMBERS = ("boosting", "linear", "network", "tree")
 """Learners that can be in an ensemble."""
 
 

@@ -72,7 +72,7 @@ class Linear(Learner):
         self._lock = threading.Lock()
 
     @classmethod
-    def settle(cls, params: Any, rows: int, columns: int, classes: int) -> Any:
+    def settle(cls, params: Any, rows: int, columns: int, classes: int, side: int = 0, channels: int = 0) -> Any:
         """The weight of the loss, where it is left to the kind of rows."""
         return replace(params, C=params.C or (0.5 if columns else 20.0))
 

@@ -14,7 +14,10 @@ NAMES = {
 }
 ALONE = {"forest_scoring": "how fast a forest scores rows, by our kernels and by LightGBM"}
 LONG = {"tables": "how well and how fast tables are learned, beside peers; hours, so it must be named"}
-IMAGES = {"images": "how well images are classified after a given time, beside peers; must be named"}
+IMAGES = {
+    "images": "how well images are classified after a given time, beside peers; must be named",
+    "images_speed": "how fast images go through, beside ordinary PyTorch; must be named",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,7 +25,7 @@ ARCHIVE = Path("images", "cifar10.tar")
 
 def run(given: argparse.Namespace) -> str:
     """Runs what the results do not have yet, and reports."""
-    data, results = _data(given.data), Path(given.results or "images.jsonl")
+    data, results = data_of(given.data), Path(given.results or "images.jsonl")
     wanted = given.systems.split(",") if given.systems else list(SYSTEMS)
     for name in wanted:
         python = sys.executable if SYSTEMS[name].ours else given.peers_python
@@ -65,7 +65,8 @@ def _read(results: Path) -> dict[str, dict[str, Any]]:
     return {line["system"]: line for line in lines if "failed" not in line}
 
 
-def _data(given: str | None) -> Path:
+def data_of(given: str | None) -> Path:
+    """The archive of images: what was given, else below ``LITHIFY_BENCH_DATA``, else below ``../shared/data``."""
     if given is not None:
         return Path(given).expanduser()
     folder = os.environ.get("LITHIFY_BENCH_DATA")

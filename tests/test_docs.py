@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from lithify import parsing
+from lithify.learners.network.graph.operators import OPERATORS
 from lithify.learners.registry import BUILT_IN
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/tutorial.md", "docs/tables.md")
+PAGES = ("README.md", "docs/tutorial.md", "docs/tables.md", "docs/images.md")
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -78,9 +79,15 @@ def test_parameters_of_learners_are_listed_as_they_are() -> None:
     page = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(page)
     text = page.PAGE.read_text(encoding="utf-8")
-    assert [name for name in (*BUILT_IN, "features") if f"<!-- parameters: {name} -->" not in text] == []
+    assert [name for name in (*BUILT_IN, *page.FEATURES) if f"<!-- parameters: {name} -->" not in text] == []
     assert page.filled(text) == text, "run python tools/learners_page.py"
     assert page.filled(text.replace("`0.8`", "`0.7`")) == text
+
+
+def test_operators_of_networks_are_listed_as_they_are() -> None:
+    section = (ROOT / "docs" / "model.md").read_text(encoding="utf-8").partition("### Networks\n")[2]
+    listed = section.partition("What a node reads")[0].partition("are no others than")[2]
+    assert re.findall(r"`(\w+)`", listed) == sorted(OPERATORS)
 
 
 def test_recipes_on_pages_are_recipes(tmp_path: Path) -> None:

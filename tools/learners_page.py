@@ -16,6 +16,7 @@ from lithify.learners.registry import BUILT_IN, learner
 PAGE = Path(__file__).parents[1] / "docs" / "learners.md"
 FEATURES: dict[str, type] = {"features": TableParams, "image": ImageParams}
 _TABLE = re.compile(r"(<!-- parameters: (?P<name>[a-z]+) -->\n).*?(?=\n\n|\Z)", re.DOTALL)
+_ROLE = re.compile(r":(?:mod|func|class|data):(?=`)")
 _ENTRY = re.compile(r"^(?P<names>\w+(?:, \w+)*) : .*$\n(?P<text>(?:^ +.*$\n?)+)", re.MULTILINE)
 
 
@@ -45,7 +46,7 @@ def _documented(params: type) -> list[tuple[list[str], str]]:
     """Names and meanings under "Attributes", in their order."""
     listed = inspect.cleandoc(params.__doc__ or "").partition("----------\n")[2]
     found = [(entry["names"].split(", "), " ".join(entry["text"].split())) for entry in _ENTRY.finditer(listed + "\n")]
-    return [(names, text.replace("``", "`").replace("|", "\\|")) for names, text in found]
+    return [(names, _ROLE.sub("", text).replace("``", "`").replace("|", "\\|")) for names, text in found]
 
 
 def _value(value: Any) -> str:

@@ -425,7 +425,8 @@ def export(
     onnx : path
         The file: pixels in, calibrated probabilities out; see :func:`lithify.model.export.export_onnx`.
     data : Snapshot or path or THING, optional
-        Test rows of it are compared too, beside made-up inputs. Their labels are not read, so it is no look at the test.
+        Test rows of it are compared too, beside made-up inputs. Their labels are not read, so it is no look at the
+        test.
 
     Raises
     ------

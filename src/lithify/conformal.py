@@ -3,12 +3,13 @@
 Split conformal prediction (Vovk, Gammerman, Shafer 2005, doi:10.1007/b106715): thresholds are order statistics of
 scores of calibration rows that the model has not learned from. Of rows exchangeable with those at least the stated
 share is covered, on average over samples, with no other assumption. Sets hold that share of each label by itself
-(Sadinle, Lei, Wasserman 2019, doi:10.1080/01621459.2017.1395341); intervals (Lei et al. 2018,
-doi:10.1080/01621459.2017.1307116) hold it of each bin of rows by what is predicted of them, where there are rows enough
-for several (Mondrian conformal regression: Boström, Johansson 2020, PMLR 128:114-133).
+(Sadinle, Lei, Wasserman 2019, doi:10.1080/01621459.2017.1395341), and of the labels with too few rows for that all
+together, as one cluster (Ding, Angelopoulos, Bates, Jordan, Tibshirani 2023, arXiv:2306.09335). Intervals (Lei et al.
+2018, doi:10.1080/01621459.2017.1307116) hold it of each bin of rows by what is predicted of them, where there are rows
+enough for several (Mondrian conformal regression: Boström, Johansson 2020, PMLR 128:114-133).
 
-With too few rows for the stated coverage nothing is claimed: every set holds the label, every interval is infinite,
-``held`` is false and :func:`sentences` says so.
+Where all rows are too few for the stated coverage nothing is claimed: every set holds the label, every interval is
+infinite, ``held`` is false and :func:`sentences` says so.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from lithify.data.profile import short
 from lithify.errors import UsageError
 
-REVISION = 2
+REVISION = 3
 """Changes whenever equal scores could get other sets or intervals."""
 
 LEAST_ROWS = 100
@@ -33,7 +34,13 @@ MOST_BINS = 10
 _NAMED = 24
 """Labels that are named one by one in a sentence."""
 _NUMBER = (int, float)
-_SETS = {"kind": str, "coverage": _NUMBER, "thresholds": [_NUMBER], "rows": [int], "held": [bool]}
+_SETS = {
+    "kind": str,
+    "coverage": _NUMBER,
+    "thresholds": [_NUMBER],
+    "rows": [int],
+    "held": [bool],
+}
 _INTERVALS = {
     "kind": str,
     "coverage": _NUMBER,
@@ -47,7 +54,8 @@ def fit_sets(probabilities: ArrayLike, y: ArrayLike, coverage: float = 0.9) -> d
     """Fits one threshold for each label: a set holds the labels whose probability is at least their threshold.
 
     The threshold of a label is the ``ceil((n + 1) * coverage)``-th largest probability that its n calibration rows gave
-    it; with too few rows there is none such and the threshold is 0.
+    it. With too few rows there is none such: all labels of which that is so share one threshold, found in the same way
+    from the probabilities that the rows of any of them gave their own label. Where even those are too few it is 0.
 
     Parameters
     ----------
@@ -78,12 +86,17 @@ def fit_sets(probabilities: ArrayLike, y: ArrayLike, coverage: float = 0.9) -> d
         raise UsageError("Sets need finite probabilities (n, C) and labels (n,).", found=f"{p.shape}, {labels.shape}")
     coverage = _checked(coverage)
     of = [np.sort(p[labels == code, code])[::-1] for code in range(p.shape[1])]
-    needed = [_rank(len(own), coverage) for own in of]
-    held = [rank <= len(own) for rank, own in zip(needed, of, strict=True)]
+    held = [_rank(len(own), coverage) <= len(own) for own in of]
+    few = [own for own, ok in zip(of, held, strict=True) if not ok]
+    others = np.sort(np.concatenate(few))[::-1] if few else np.zeros(0)
+    enough = _rank(len(others), coverage) <= len(others)
+    shared = float(others[_rank(len(others), coverage) - 1]) if enough else 0.0
     return {
         "kind": "sets",
         "coverage": coverage,
-        "thresholds": [float(own[k - 1]) if ok else 0.0 for own, k, ok in zip(of, needed, held, strict=True)],
+        "thresholds": [
+            float(own[_rank(len(own), coverage) - 1]) if ok else shared for own, ok in zip(of, held, strict=True)
+        ],
         "rows": [len(own) for own in of],
         "held": held,
     }
@@ -178,13 +191,7 @@ def sound(state: Mapping[str, Any], labels: int) -> bool:
     if not 0.0 < state["coverage"] < 1.0 or state["kind"] != ("sets" if labels else "intervals"):
         return False
     if labels:
-        columns = (state["thresholds"], state["rows"], state["held"])
-        enough = [_rank(rows, state["coverage"]) <= rows for rows in state["rows"] if rows >= 0]
-        return (
-            all(len(column) == labels for column in columns)
-            and all(0.0 <= threshold <= 1.0 for threshold in state["thresholds"])
-            and enough == state["held"]
-        )
+        return _sound_sets(state, labels)
     edges, margins, rows = state["edges"], state["margins"], state["rows"]
     ordered = [-math.inf, *edges, math.inf]
     return bool(
@@ -199,6 +206,25 @@ def sound(state: Mapping[str, Any], labels: int) -> bool:
     )
 
 
+def _sound_sets(state: Mapping[str, Any], labels: int) -> bool:
+    columns = (state["thresholds"], state["rows"], state["held"])
+    if any(len(column) != labels for column in columns) or min(state["rows"], default=0) < 0:
+        return False
+    shared = {threshold for threshold, ok in zip(state["thresholds"], state["held"], strict=True) if not ok}
+    return bool(
+        all(0.0 <= threshold <= 1.0 for threshold in state["thresholds"])
+        and [_rank(rows, state["coverage"]) <= rows for rows in state["rows"]] == state["held"]
+        and len(shared) <= 1
+        and (_together(state) > 0 or shared <= {0.0})
+    )
+
+
+def _together(state: Mapping[str, Any]) -> int:
+    """Rows of the labels that share a threshold; 0 where they are too few for one."""
+    rows = sum(rows for rows, ok in zip(state["rows"], state["held"], strict=True) if not ok)
+    return rows if _rank(rows, state["coverage"]) <= rows else 0
+
+
 def sentences(state: Mapping[str, Any], labels: Sequence[str] = ()) -> list[str]:
     """What is claimed, and what is not, in plain words for card and report.
 
@@ -209,21 +235,27 @@ def sentences(state: Mapping[str, Any], labels: Sequence[str] = ()) -> list[str]
     rows = sum(state["rows"])
     if state["kind"] == "intervals":
         return [_of_intervals(claimed, rows, needed, state["margins"])]
-    short = [name for name, held in zip(labels, state["held"], strict=True) if not held]
+    few = [name for name, held in zip(labels, state["held"], strict=True) if not held]
     lines = [f"Sets hold the true label of {claimed} of the rows of each label, by {rows:,} rows."]
     if len(set(state["thresholds"])) > 1:
         lines.append("A set can leave out the most probable label: each label is held to a probability of its own.")
-    if len(short) > _NAMED:
-        lines.append(
-            f"Too few calibration rows for that of {len(short):,} labels: every set holds them. It would take "
-            f"{needed:,} of a label."
-        )
-    elif short:
-        lines.append(
-            f"Too few calibration rows for that of {', '.join(short)}: every set holds it. It would take {needed:,} "
-            "of a label."
-        )
+    if few and len(few) == len(labels) and _together(state):
+        return [
+            f"Sets hold the true label of {claimed} of rows, by {rows:,} rows of all labels together. Too few "
+            f"calibration rows to claim it of each label: it would take {needed:,} of one."
+        ]
+    if few:
+        those = f"{len(few):,} labels" if len(few) > _NAMED else ", ".join(few)
+        lines.append(f"Too few calibration rows for that of {those}: {_instead(state, claimed, len(few))}")
+        lines[-1] += f" It would take {needed:,} of a label."
     return lines
+
+
+def _instead(state: Mapping[str, Any], claimed: str, few: int) -> str:
+    """What is claimed of labels with too few rows."""
+    if rows := _together(state):
+        return f"sets hold {claimed} of the {rows:,} rows of these labels together, not of each."
+    return "every set holds it." if few == 1 else "every set holds them."
 
 
 def _of_intervals(claimed: str, rows: int, needed: int, margins: Sequence[float | None]) -> str:

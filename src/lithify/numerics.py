@@ -203,13 +203,24 @@ class Compiled(NamedTuple):
     log1pexp: Callable[[float], float]
 
 
+def _kept_apart(function: Callable[[float], float]) -> Callable[[float], float]:
+    """A function whose machine code is kept by another name in the compiled twin of this module.
+
+    What numba keeps knows the module that it was made in, and the twin cannot be imported by its name
+    (:func:`lithify.kernels.compiled`).
+    """
+    if ":" in __name__:
+        function.__qualname__ += "_of_twin"
+    return function
+
+
 @functools.cache
 def compiled() -> Compiled:
     """Compiles the scalar functions (on their first call); they give the bits of the array functions."""
     from numba import njit
 
-    exp_ = njit(cache=True)(exp_scalar)
-    log_ = njit(cache=True)(log_scalar)
+    exp_ = njit(cache=True)(_kept_apart(exp_scalar))
+    log_ = njit(cache=True)(_kept_apart(log_scalar))
 
     @njit()
     def sigmoid_(x: float) -> float:

@@ -121,12 +121,45 @@ def test_no_set_is_empty_and_held_says_whether_rows_were_enough(n, classes, cove
     for code in range(classes):
         enough = state["rows"][code] >= coverage / (1.0 - coverage) - 1e-6
         assert state["held"][code] == enough
-        if not enough:
+        if not enough and not max(state["thresholds"]):
             assert sets[:, code].all()
     assert canon.loads(canon.dumps(state)) == state
     assert sound(state, classes)
     said = sentences(state, [str(code) for code in range(classes)])
     assert any("Too few" in each for each in said) == (not all(state["held"]))
+
+
+def test_labels_with_too_few_rows_share_a_threshold_that_covers_them_together():
+    classes, found, sizes = 300, [], []
+    for seed in range(20):
+        g = np.random.default_rng(seed)
+        y = np.concatenate([np.repeat(np.arange(classes), 5), np.zeros(40, dtype=np.int64)])
+        raw = 6.0 * np.eye(classes)[y] + 2.0 * g.normal(size=(len(y), classes))
+        p = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
+        fit = np.concatenate([np.arange(len(y) - 40) % 5 < 3, np.arange(40) < 20])
+        state = fit_sets(p[fit], y[fit])
+        assert state["held"] == [True] + [False] * (classes - 1)
+        assert len(set(state["thresholds"][1:])) == 1
+        assert sound(state, classes)
+        rare = ~fit & (y > 0)
+        sets = p[rare] >= np.array(state["thresholds"])
+        found.append(sets[np.arange(rare.sum()), y[rare]].mean())
+        sizes.append(sets.sum(axis=1).mean())
+    assert np.mean(found) == pytest.approx(0.9, abs=0.01)
+    assert np.mean(sizes) < classes / 10
+    said = sentences(state, [str(code) for code in range(classes)])
+    assert any("299 labels: sets hold 90 % of the 897 rows of these labels together" in each for each in said)
+
+
+def test_no_label_with_rows_enough():
+    p, y = labelled(20, 3, classes=5)
+    state = fit_sets(p[y != 0], y[y != 0], 0.95)
+    assert set(state["thresholds"]) == {0.0}
+    assert "every set holds them" in sentences(state, list("abcde"))[-1]
+    state = fit_sets(p, y, 0.9)
+    assert min(state["thresholds"]) > 0.0
+    (said,) = sentences(state, list("abcde"))
+    assert "by 20 rows of all labels together" in said
 
 
 def test_calibration_rows_themselves_are_covered():
@@ -136,7 +169,14 @@ def test_calibration_rows_themselves_are_covered():
 
 
 def test_an_otherwise_empty_set_holds_the_most_probable_label():
-    state = {"kind": "sets", "coverage": 0.5, "thresholds": [0.9, 0.9], "rows": [9, 9], "held": [True, True]}
+    state = {
+        "kind": "sets",
+        "coverage": 0.5,
+        "thresholds": [0.9, 0.9],
+        "rows": [9, 9],
+        "held": [True, True],
+        "together": 0,
+    }
     assert apply_sets(state, [[0.6, 0.4], [0.5, 0.5], [0.95, 0.05]]).tolist() == [
         [True, False],
         [True, True],
@@ -155,7 +195,14 @@ def test_too_few_rows_give_infinite_intervals():
 
 
 def test_a_set_can_leave_out_the_most_probable_label_and_it_is_said():
-    state = {"kind": "sets", "coverage": 0.5, "thresholds": [0.8, 0.3], "rows": [9, 9], "held": [True, True]}
+    state = {
+        "kind": "sets",
+        "coverage": 0.5,
+        "thresholds": [0.8, 0.3],
+        "rows": [9, 9],
+        "held": [True, True],
+        "together": 0,
+    }
     assert apply_sets(state, [[0.6, 0.4]]).tolist() == [[False, True]]
     assert "leave out the most probable" in sentences(state, ["a", "b"])[1]
     assert len(sentences(state | {"thresholds": [0.3, 0.3]}, ["a", "b"])) == 1
@@ -189,6 +236,9 @@ def test_forms_are_closed_and_forged_states_are_not_sound():
     assert not sound(sets | {"thresholds": [0.1, 0.2, math.nan]}, 3)
     assert not sound(sets | {"rows": [1, 1, -1]}, 3)
     assert not sound(sets | {"held": [False, False, False]}, 3)
+    few = fit_sets(*labelled(20, 3, classes=5))
+    assert sound(few, 5)
+    assert not sound(few | {"thresholds": [0.0, 0.1, 0.1, 0.1, 0.1]}, 5)
     assert len(intervals["margins"]) == 2
     for forged in (
         {"margins": [1.0, math.inf]},

@@ -17,6 +17,7 @@ from .conftest import Place, Run
 ROOT = Path(__file__).parents[2]
 COMMANDS = [name for section in app.SECTIONS.values() for name in section]
 HEAVY = {"numpy", "numba", "pyarrow", "pydantic", "rich", "jinja2", "vl_convert", "sqlite3"}
+HEAVY |= {"torch", "onnxruntime", "PIL"}
 
 
 @pytest.fixture(scope="module")

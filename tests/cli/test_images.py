@@ -33,11 +33,11 @@ class Photos:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Photos]:
-    """Of each label 120 pictures; one file that is none."""
+    """Of each label 160 pictures; one file that is none."""
     place = tmp_path_factory.mktemp("photos")
     for label in imaging.LABELS:
         (place / "data" / label).mkdir(parents=True)
-        for number in range(120):
+        for number in range(160):
             picture = Image.fromarray(imaging.picture(label, number))
             picture.save(place / "data" / label / f"{number:03}.png")
     (place / "data" / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
@@ -54,8 +54,8 @@ def test_pictures_are_judged(lithify: Run, photos: Photos) -> None:
     done = lithify("predict", photos.model, photos.folder / "red", "--json")
     assert done.status == 65  # for the broken one
     judged = [line for line in done.lines if "problem" not in line]
-    assert len(judged) == 120
-    assert sum(line["label"] == "red" for line in judged) > 100
+    assert len(judged) == 160
+    assert sum(line["label"] == "red" for line in judged) > 140
     assert all(0 <= line["novelty"] < 1 for line in judged)
     assert {"labels", "probabilities", "model", "input"} <= judged[0].keys()
     (alone,) = lithify("predict", photos.model, judged[3]["input"], "--json").lines

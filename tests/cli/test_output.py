@@ -90,7 +90,9 @@ def test_line_gives_up_what_matters_least() -> None:
     facts = {"part": "model", "rate": 2.0, "left": 75.0, "speed": 1024.0, "rows": "images"}
     facts |= {"length": 0.5, "accuracy": 0.9134, "loss": 0.25, "checkpoint": 30}
     update = Update("training", 30, 40, facts)
-    whole = "training 30/40 75 %, loss 0.25, accuracy 91.3 %, length 0.5, 1,024 images/s, 1 min 15 s left, checkpoint 30"
+    whole = (
+        "training 30/40 75 %, loss 0.25, accuracy 91.3 %, length 0.5, 1,024 images/s, 1 min 15 s left, checkpoint 30"
+    )
     assert line(update, 15.0) == whole
     gone = ["checkpoint 30", "length 0.5", "1,024 images/s", "accuracy 91.3 %", "loss 0.25", "1 min 15 s left"]
     for part in gone:

@@ -97,7 +97,15 @@ def test_ensemble(check) -> None:
     check()
 
 
-NETWORK = {"learner": "network", "width": 0.03, "depth": 1, "batch": 16, "epochs": 6.0, "device": "cpu", "precision": "fp32"}
+NETWORK = {
+    "learner": "network",
+    "width": 0.03,
+    "depth": 1,
+    "batch": 16,
+    "epochs": 6.0,
+    "device": "cpu",
+    "precision": "fp32",
+}
 MIXED = {"members": [{**BOOSTING, "rounds": 2}, {"learner": "linear", "steps": 3}, NETWORK], "folds": 2, "repeats": 2}
 
 

@@ -11,7 +11,15 @@ from lithify.learners.network import optim, tiled
 from lithify.learners.network.inputs import Inputs
 from lithify.learners.network.nets import deep, layers, residual, small
 
-NETS = [(small, 32, 3, 1), (small, 28, 1, 2), (deep, 64, 3, 2), (deep, 48, 1, 1), (residual, 64, 3, 1)]
+NETS = [
+    (small, 32, 3, 1),
+    (small, 28, 1, 2),
+    (small, 8, 1, 1),
+    (small, 16, 3, 1),
+    (deep, 64, 3, 2),
+    (deep, 48, 1, 1),
+    (residual, 64, 3, 1),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from lithify.learners.network.inputs import Inputs, channels_of, encode, fit_col
 from lithify.learners.network.nets import registry
 from lithify.learners.network.nets.drop import Drop, keyed
 from lithify.learners.network.network import Network
-from lithify.learners.network.params import NetworkParams, settle, within
+from lithify.learners.network.params import SIZES, NetworkParams, settle, within
 from lithify.learners.network.scoring import Network as Scoring
 from lithify.training.executor import Threads, never
 
@@ -218,7 +218,8 @@ def test_weights_count() -> None:
 
 def test_what_is_settled_suits_the_data() -> None:
     images = settle(NetworkParams(), 50_000, 0, 10, 32, 3)
-    assert (images.net, images.batch, images.flip, images.views) == ("small", 512, "yes", 2)
+    assert (images.net, images.batch, images.flip, images.views) == ("small", 1024, "yes", 2)
+    assert images.decay == pytest.approx(2e-6 * 1024)
     assert settle(NetworkParams(), 60_000, 0, 10, 28, 1).flip == "no"
     assert settle(NetworkParams(), 60_000, 0, 10, 28, 1).views == 1
     assert settle(NetworkParams(), 9000, 0, 1000, 400, 3).net == "residual"
@@ -227,16 +228,25 @@ def test_what_is_settled_suits_the_data() -> None:
     assert settle(NetworkParams(tier="x86-portable", device="cpu"), 50_000, 0, 10, 32, 3).precision == "fp32"
 
 
-@pytest.mark.parametrize("seconds", [1, 20, 60, 300, 3000, 1e6])
-def test_a_budget_picks_steps_and_size(seconds) -> None:
+@pytest.mark.parametrize(("seconds", "width"), [(1, 0.5), (20, 0.5), (120, 0.5), (600, 1.0), (2000, 1.5), (1e6, 2.0)])
+def test_a_budget_picks_steps_and_size(seconds, width) -> None:
     asked = settle(NetworkParams(**PLAIN), 50_000, 0, 10, 32, 3)
-    found = within(asked, seconds, 0.7)
-    costs = {0.5: 0.45, 1.0: 1.0, 1.5: 1.9, 2.0: 4.5}
-    assert found.steps * 0.7 * costs[found.width] <= max(seconds, 0.7)
-    assert found.epochs == pytest.approx(found.steps * 512 / 50_000, rel=0.01)
+    found = within(asked, seconds, 1.2)
+    cost = next(size.cost for size in SIZES["small"] if (size.width, size.depth) == (found.width, found.depth))
+    assert found.steps * 1.2 * cost <= max(seconds, 1.2)
+    assert found.epochs == pytest.approx(found.steps * 1024 / 50_000, rel=0.01)
     assert found.epochs <= 61
-    assert found.width == {1: 0.5, 20: 0.5, 60: 0.5, 300: 1.0, 3000: 1.5, 1e6: 2.0}[seconds]
+    assert found.width == width
     assert settle(found, 50_000, 0, 10, 32, 3) == found
+
+
+def test_a_budget_leaves_time_for_what_follows() -> None:
+    asked = settle(NetworkParams(**PLAIN), 50_000, 0, 10, 32, 3)
+    found = within(asked, 300.0, 1.0)
+    assert found.width == asked.width
+    assert 12.0 <= 300.0 - found.steps * 1.0 <= 40.0
+    more = within(replace(asked, views=6), 300.0, 1.0)
+    assert more.steps < found.steps
 
 
 def test_settling_and_predicting_load_no_torch() -> None:

@@ -22,7 +22,7 @@ from lithify.store import container
 
 from .. import imaging
 
-ENGINE = {"calibration": 3, "conformal": 2, "features.image": 1, "novelty": 1, "patches": 1}
+ENGINE = {"calibration": 3, "conformal": 3, "features.image": 1, "novelty": 1, "patches": 1}
 
 
 @pytest.fixture(autouse=True)

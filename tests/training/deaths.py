@@ -1,10 +1,11 @@
 """A process that trains recipes in children of its own, so that killing one costs no start of Python.
 
-Reads lines of JSON: {"home": folder, "snapshot": name, "recipe": document, "threads": n, "point": N or 0,
-"after": seconds or null}. The first is trained here, so that children find everything loaded. For each of the others
-forks; the child trains and kills itself at the N-th dangerous point, or is killed by this process after so many
-seconds. Writes a line with the digest of the model and how many dangerous points there were, or "killed". Where
-``warm`` is set a job is trained here instead.
+Reads lines of JSON: {"home": folder, "snapshot": name, "recipe": document, "threads": n, "processes": n,
+"point": N or 0, "after": seconds or null}. The first is trained here, so that children find everything loaded. For
+each of the others forks; the child trains and kills itself at the N-th dangerous point, or is killed by this process
+after so many seconds. Writes a line with the digest of the model and how many dangerous points there were, or "killed".
+Where ``warm`` is set a job is trained here instead. With several processes it is the worker that kills itself at a
+point.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ UNREACHED = 1 << 30
 
 def train_once(job: dict) -> str:
     home = open_home(Path(job["home"]))
-    settings = Settings(threads=job["threads"], checkpoint_every=1)
-    blobs._countdown = job["point"] or UNREACHED  # as LITHIFY_FAULT_KILL sets it when a process starts
+    settings = Settings(threads=job["threads"], processes=job["processes"], checkpoint_every=1)
+    several = job["processes"] > 1
+    blobs._countdown = (not several and job["point"]) or UNREACHED  # as LITHIFY_FAULT_KILL does in a new process
+    if several and job["point"]:
+        os.environ["LITHIFY_FAULT_KILL"] = str(job["point"])
     recipe, name = parse(job["recipe"]), job["snapshot"]
     return train(home, open_snapshot(home, name), recipe, source=name, settings=settings).model.digest
 

@@ -44,17 +44,26 @@ class Storm:
         self.count += 1
         return Path(shutil.copytree(self.made, self.folder / f"storm-{self.count}"))
 
-    def train(self, home: Path, threads: int = 1, point: int = 0, after: float | None = None) -> str:
+    def train(
+        self, home: Path, threads: int = 1, point: int = 0, after: float | None = None, processes: int = 1
+    ) -> str:
         """The digest of the model, or ``killed``, or what went wrong."""
-        self._say(home, threads, point, after)
+        self._say(home, threads, point, after, processes)
         said, _, points = json.loads(self._hear()).rpartition(" ")
         self.points = int(points) if said else self.points
         return said or points
 
     def _say(
-        self, home: Path, threads: int = 1, point: int = 0, after: float | None = None, warm: bool = False
+        self,
+        home: Path,
+        threads: int = 1,
+        point: int = 0,
+        after: float | None = None,
+        processes: int = 1,
+        warm: bool = False,
     ) -> None:
         job = {"home": str(home), "threads": threads, "point": point, "after": after, "warm": warm}
+        job |= {"processes": processes}
         job |= {"recipe": self.recipe, "snapshot": self.snapshot}
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()

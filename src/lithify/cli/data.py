@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 SIDES = {"train": "train", "validation": "validation", "test": "test", "excluded": "left out"}
 """The sides of a split in the order and by the names in which people read them."""
+FEW_LABELS = 4
+"""Labels whose rows are counted in one line."""
+MOST_LABELS = 20
+"""Labels that get a line of their own in the table of sides; of more, those with the most rows."""
+_PLURAL = {"image": "images", "text": "texts"}
 _TOGETHER = " that are identical or belong together"
 
 
@@ -153,18 +158,34 @@ def describe(
     )
     sides: dict[str, dict[str, int]] = m["split"]["counts"]
     total = {label: sum(side.get(label, 0) for side in sides.values()) for label in snap.labels}
-    counts = ", ".join(f"{rows:,} {plain(label)}" for label, rows in list(total.items())[:8])
+    few = len(total) <= FEW_LABELS
+    counts = ", ".join(f"{rows:,} {plain(label)}" for label, rows in total.items()) if few else f"{len(total):,} labels"
     terminal.facts([*_facts(m, counts), *_values(snap), *extra])
-    shown = snap.labels[:6] or ("rows",)
-    rows = [
-        [f"  {title}", *(f"{sides[side].get(label, 0):,}" for label in shown)]
-        for side, title in SIDES.items()
-        if side in sides and (side != "excluded" or any(sides[side].values()))
-    ]
-    terminal.table(rows, range(1, len(shown) + 1), ["  rows" if snap.labels else "", *map(plain, shown)])
+    _sides(terminal, snap.labels, sides, total)
     if not listed and m["quarantine"]:
         terminal.say(f"  quarantine list: lithify show {names[0] if names else short(snap.digest)}")
     show_fields(terminal, fields or snap.fields, every=listed)
+
+
+def _sides(
+    terminal: Terminal, labels: Sequence[str], sides: Mapping[str, Mapping[str, int]], total: Mapping[str, int]
+) -> None:
+    """How many rows of each label are on each side: a column for each label, or a row where there are too many."""
+    used = [side for side in SIDES if side in sides and (side != "excluded" or any(sides[side].values()))]
+    across = labels or ("rows",)
+    width = 12 + sum(2 + max(len(plain(label)), len(f"{total.get(label, 0):,}")) for label in across)
+    if width <= min(terminal.width, 80):
+        rows = [[f"  {SIDES[side]}", *(f"{sides[side].get(label, 0):,}" for label in across)] for side in used]
+        terminal.table(rows, range(1, len(across) + 1), ["  rows" if labels else "", *map(plain, across)])
+        return
+    most = sorted(labels, key=lambda label: (-total[label], label))[:MOST_LABELS]
+    shown = [label for label in labels if label in most]
+    rows = [[f"  {plain(label)}", *(f"{sides[side].get(label, 0):,}" for side in used)] for label in shown]
+    if len(labels) > len(shown):
+        rest = [label for label in labels if label not in most]
+        others = [f"{sum(sides[side].get(label, 0) for label in rest):,}" for side in used]
+        rows.append([f"  and {len(rest):,} labels of fewer rows", *others])
+    terminal.table(rows, range(1, len(used) + 1), ["  rows", *(SIDES[side] for side in used)])
 
 
 def _values(snap: Snapshot) -> list[tuple[str, str]]:
@@ -180,10 +201,27 @@ def _values(snap: Snapshot) -> list[tuple[str, str]]:
     return [("predicts", f"{plain(name)}, from {value(low)} to {value(high)}, half of them up to {value(middle)}")]
 
 
+def _pixels(found: Mapping[str, int]) -> str:
+    """How large images are.
+
+    >>> _pixels({"side": 32, "smallest": 32, "largest": 32, "channels": 3})
+    'all 32 x 32, colour'
+    >>> _pixels({"side": 300, "smallest": 20, "largest": 4000, "channels": 1})
+    'sides of 20 to 4,000, half of the short ones up to 300, grey'
+    """
+    low, middle, high = found["smallest"], found["side"], found["largest"]
+    sides = f"sides of {low:,} to {high:,}, half of the short ones up to {middle:,}"
+    sides = f"all {low:,} x {low:,}" if low == high else sides
+    return f"{sides}, {'grey' if found['channels'] == 1 else 'colour'}"
+
+
 def _facts(m: dict[str, Any], counts: str) -> list[tuple[str, str]]:
     table = m["kind"] == "table"
-    what = "a table" if table else m["kind"]
-    facts = [("rows", f"{m['rows']['count']:,} of {what}" + (f" ({counts})" if counts else ""))]
+    what = "a table" if table else _PLURAL.get(m["kind"], m["kind"])
+    of = what if m["kind"] == "image" else f"of {what}"
+    facts = [("rows", f"{m['rows']['count']:,} {of}" + (f" ({counts})" if counts else ""))]
+    if m.get("images"):
+        facts.append(("pixels", _pixels(m["images"])))
     if m["period"]:
         facts.append(("period", f"{moment(m['period'][0])[:10]} to {moment(m['period'][1])[:10]}"))
     facts.append(("split", f"by {m['split']['rule']}: {m['split']['reason']}"))

@@ -43,8 +43,8 @@ def demo(
 
     Does the main job on 1,500 messages that ship with Lithify, and leaves everything in one folder, which also serves
     as its home unless --home says otherwise. A second time it finds the run finished. With --table it does the same for
-    a table: who earns more than 50,000 dollars a year, by the census of 1994; with --images for handwritten digits, which
-    takes the extras images and networks.
+    a table: who earns more than 50,000 dollars a year, by the census of 1994. With --images it does so for handwritten
+    digits; that takes the extras images and networks.
 
     Example: lithify demo --keep demo
     """
@@ -58,7 +58,8 @@ def demo(
     if table or images:
         from lithify.cli import demo_images, demo_table
 
-        return (demo_table if table else demo_images).play(stage, began)
+        play = demo_table.play if table else demo_images.play
+        return play(stage, began)
     terminal.say(terminal.style("Lithify demo: a spam filter from real mail, trained once and set in stone", "bold"))
     terminal.paragraph(f"Everything stays in {shown_path(folder)}/.")
     snap = _freeze(stage)

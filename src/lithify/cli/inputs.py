@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lithify.cli.output import plain
-from lithify.errors import LithifyError, NotFound, UsageError
+from lithify.errors import DataError, LithifyError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from lithify.data.schema import Problem, Row
@@ -156,6 +156,25 @@ def _score(model: Model, batch: list[Row | Problem]) -> Iterator[Prediction | Pr
     from lithify.data.schema import Row
 
     good = [row for row in batch if isinstance(row, Row)]
-    scored = model.predictions([row.origin for row in good], [row.content for row in good])
+    try:
+        scored = list(model.predictions([row.origin for row in good], [row.content for row in good]))
+    except DataError:
+        without = _without_bad(model, batch)
+        if without == batch:
+            raise
+        yield from _score(model, without)
+        return
+    judged = iter(scored)
     for row in batch:
-        yield next(scored) if isinstance(row, Row) else row
+        yield next(judged) if isinstance(row, Row) else row
+
+
+def _without_bad(model: Model, batch: list[Row | Problem]) -> list[Row | Problem]:
+    """The same rows with a ``Problem`` in place of each image that cannot be decoded."""
+    from lithify.data.schema import Problem, Row
+
+    contents = [row.content if isinstance(row, Row) else b"" for row in batch]
+    found = {at: bad for at, bad in model.draft.unreadable(contents).items() if contents[at]}
+    return [
+        Problem(row.origin, found[at].reason, found[at].detail) if at in found else row for at, row in enumerate(batch)
+    ]

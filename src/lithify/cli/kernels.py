@@ -7,9 +7,14 @@ import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lithify.cli.output import Terminal
 from lithify.progress import Reporter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _TEXTS = ("lithify.data.minhash", "lithify.features.extract", "lithify.learners.linear.kernels")
 _FOREST = ("lithify.learners.forest.quick_kernels",)
@@ -18,11 +23,14 @@ MODULES: dict[str, tuple[str, ...]] = {
     "boosting": (*_FOREST, "lithify.learners.boosting.kernels"),
     "tree": (*_FOREST, "lithify.learners.tree.kernels"),
     "linear": ("lithify.learners.linear.columns_kernels", "lithify.learners.linear.kernels"),
+    "images": ("lithify.data.picture_kernels",),
 }
 """Modules whose compiled code shows that the kernels of a kind of work were compiled."""
 
 _WORDS = ("meeting", "report", "offer", "free", "money", "list", "patch", "invoice", "click", "server", "lunch")
 _ROWS = 400
+_NEEDS = {"boosting": "lightgbm", "images": "PIL"}
+"""What must be installed for a kind of work."""
 _SHORT = {
     "boosting": ["boosting.rounds=4", "boosting.chunk=2"],
     "tree": ["tree.max_leaves=8"],
@@ -37,14 +45,17 @@ def cached(works: Sequence[str] | None = None) -> bool:
 
 
 def tell_compiling(terminal: Terminal, kind: str = "mail", learner: str = "") -> None:
-    """Says that the time also goes into compiling, when it does; freezing and measuring tables needs no learner."""
+    """Says that the time also goes into compiling, when it does; freezing and measuring tables needs no learner.
+
+    Freezing images is compiled, and nothing else that is done with them.
+    """
     if not cached(_needed(kind, learner)):
         terminal.note("First use of this installation: compiling the numeric kernels, once, which takes a while.")
 
 
 def _needed(kind: str, learner: str) -> tuple[str, ...]:
     if kind == "image":
-        return ()
+        return ("images",)
     if kind != "table":
         return ("texts",)
     named = {"": (), "auto": ("boosting",), "ensemble": ("boosting", "linear")}
@@ -52,8 +63,8 @@ def _needed(kind: str, learner: str) -> tuple[str, ...]:
 
 
 def _works() -> list[str]:
-    """What this installation can do: without LightGBM there is no boosting."""
-    return [work for work in MODULES if work != "boosting" or find_spec("lightgbm") is not None]
+    """What this installation can do: without LightGBM there is no boosting, without Pillow there are no images."""
+    return [work for work in MODULES if work not in _NEEDS or find_spec(_NEEDS[work]) is not None]
 
 
 def warm(report: Reporter) -> None:
@@ -72,10 +83,21 @@ def warm(report: Reporter) -> None:
             rows = _table(labels)
             task = "classification" if labels else "regression"
             made = api.snapshot(rows, home=place, task=task, report=report)
-            for learner in (work for work in _works() if work != "texts"):
+            for learner in (work for work in _works() if work not in ("texts", "images")):
                 model = api.train(made, home=place, learner=learner, report=report, set=_SHORT.get(learner, ()))
                 model.predict(rows)
                 model.explain({name: cells[0] for name, cells in rows.items()})
+    if "images" in _works():
+        with tempfile.TemporaryDirectory(prefix="lithify-warm-") as place:
+            api.snapshot(_images(), home=place, report=report)
+
+
+def _images() -> tuple[NDArray[np.uint8], list[str]]:
+    """Images of noise with two labels."""
+    import numpy as np
+
+    noise = np.arange(120 * 16 * 16, dtype=np.uint32) * 2654435761 >> 24
+    return noise.astype(np.uint8).reshape(120, 16, 16), ["a", "b"] * 60
 
 
 def _table(labels: int) -> dict[str, list[object]]:

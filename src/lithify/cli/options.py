@@ -46,7 +46,8 @@ Task = Annotated[
 Query = Annotated[str | None, Option("--query", metavar="SQL", help="Which rows of an SQLite database.")]
 Sheet = Annotated[str | None, Option("--sheet", metavar="S", help="Which sheet of a workbook, or table of a database.")]
 Kind = Annotated[
-    str | None, Option("--kind", metavar="KIND", help="What the rows are, if it cannot be seen: mail, text, table or image.")
+    str | None,
+    Option("--kind", metavar="KIND", help="What the rows are, if it cannot be seen: mail, text, table or image."),
 ]
 Name = Annotated[str | None, Option("--name", metavar="N", help="A name for the snapshot.")]
 Parent = Annotated[

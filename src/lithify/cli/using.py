@@ -105,7 +105,7 @@ def predict(
     if opened.kind == "table":
         _no_option(opened, text=text)
         return _predict_rows(terminal, opened, inputs, query, sheet)
-    _no_option(opened, query=query, sheet=sheet)
+    _no_option(opened, query=query, sheet=sheet, text=text if opened.kind == "image" else None)
     return _predict_items(terminal, opened, inputs, text)
 
 

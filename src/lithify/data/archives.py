@@ -13,6 +13,7 @@ import stat
 import tarfile
 import weakref
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ _KEEP_EACH: Final = 512
 _WINDOW: Final = 1 << 20
 _SMALL: Final = 1 << 20
 """Bytes of a plain tar that are read at a time; members up to this size are read whole, and by their place."""
+_NO_PREFIX: Final = bytes(155)
 _HARMLESS: Final = frozenset({"comment"})
 """Headers for all members that change nothing of what is read, such as git writes."""
 _MAX_PADDING: Final = 16 << 20
@@ -85,6 +87,7 @@ class Tar(Members):
         self._kept: list[Member | Problem] | None = None
         self._kept_as = ""
         self._descriptor: int | None = None
+        self._window = 0, b""
 
     def origin(self, name: str) -> str:
         """How a member is named to a person."""
@@ -165,7 +168,10 @@ class Tar(Members):
             with open_regular(self.path) as file:
                 self._descriptor = os.dup(file.fileno())
             weakref.finalize(self, os.close, self._descriptor)
-        content = os.pread(self._descriptor, size, start)
+        first, window = self._window
+        if not first <= start <= start + size <= first + len(window):  # members are mostly read in their order
+            first, window = self._window = start, os.pread(self._descriptor, max(size, _WINDOW), start)
+        content = window[start - first : start - first + size]
         if len(content) < size:
             raise damaged(self.path)
         return io.BytesIO(content)
@@ -198,7 +204,7 @@ def _plain_header(header: bytes) -> tuple[str, int] | None:
     >>> _plain_header(bytes(512)) is None
     True
     """
-    if header[156:157] != tarfile.REGTYPE or header[345:500].strip(b"\0") or len(header) < tarfile.BLOCKSIZE:
+    if header[156:157] != tarfile.REGTYPE or header[345:500] != _NO_PREFIX or len(header) < tarfile.BLOCKSIZE:
         return None
     name = header[:100].split(b"\0", 1)[0]
     try:
@@ -207,10 +213,15 @@ def _plain_header(header: bytes) -> tuple[str, int] | None:
     except ValueError:
         return None
     # the sum of all bytes, those of the sum itself taken as spaces
-    found = sum(header[:345]) + sum(header[500:]) - sum(header[148:156]) + 8 * 32
+    found = _sum(header[:256]) + _sum(header[256:]) - sum(header[148:156]) + 8 * 32
     if found != written or not 0 <= size <= _SMALL or not name or name.endswith(b"/"):
         return None
     return name.decode("utf-8", "surrogateescape"), size
+
+
+def _sum(some: bytes) -> int:
+    """Sum of at most 256 bytes: the lower half of their Adler-32, as it stays below the modulus."""
+    return (zlib.adler32(some) & 0xFFFF) - 1
 
 
 def _held(member: Member | Problem, limit: int) -> tuple[Member | Problem, int]:

@@ -18,7 +18,8 @@ Denzler 2019, "Do We Train on Test Data? Purging CIFAR of Near-Duplicates" (why)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
 from types import ModuleType
 
@@ -154,9 +155,7 @@ def groups(signatures: NDArray[np.uint16], *together: NDArray[np.uint64]) -> NDA
     marks, shapes = rows.view(np.uint8), rows[:, 100:103]
     limits = np.array([BITS, LUMA_LIMIT, EDGE_LIMIT, FULL_SIDE], dtype=np.int64)
     kernels = _kernels()
-    for pair in combinations(range(8), 2):
-        code = _with_first(codes, pair)
-        order = np.argsort(code, kind="stable")
+    for code, order in _sorted(codes):
         kernels.join(marks, shapes, codes, code >> np.uint64(48), order, WINDOW, limits, parent)
     unions = compiled("lithify.data.minhash")
     for code in together:
@@ -164,6 +163,22 @@ def groups(signatures: NDArray[np.uint16], *together: NDArray[np.uint64]) -> NDA
         unions.unite(code, named[np.argsort(code[named], kind="stable")], parent)
     unions.flatten(parent)
     return parent
+
+
+def _sorted(codes: NDArray[np.uint64]) -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int64]]]:
+    """The codes with each two of their bytes in front, and the order of these; one is sorted ahead, by a thread."""
+
+    def one(pair: tuple[int, int]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        code = _with_first(codes, pair)
+        return code, np.argsort(code, kind="stable")
+
+    first, *later = combinations(range(8), 2)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(one, first)
+        for pair in later:
+            ready, coming = coming.result(), pool.submit(one, pair)
+            yield ready
+        yield coming.result()
 
 
 def _with_first(codes: NDArray[np.uint64], pair: tuple[int, int]) -> NDArray[np.uint64]:

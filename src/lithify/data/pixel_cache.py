@@ -246,5 +246,5 @@ def _make(job: _Job, rows: NDArray[np.int64], threads: int) -> _Segment:
     path = job.folder / (canon.digest(keys.tobytes())[7:31] + ".pixels")
     tensors = {"keys": keys, "pixels": job.decode(rows, threads)}
     job.folder.mkdir(exist_ok=True)  # who made room for another size may have removed it
-    blobs.write_atomic(path, container.pack("pixels", {}, tensors))
+    blobs.write_atomic(path, container.pieces("pixels", {}, tensors))
     return _open(job, path)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
@@ -31,6 +33,8 @@ from lithify.store.home import Home
 from lithify.store.lock import Lock
 
 SHARD_BYTES = 32 << 20
+_WRITERS = 2
+"""Shards that are written at a time."""
 MAX_LABELS = 1000
 LABELS = (
     "Give a folder with one sub-folder per label, the folder that holds both the index and the files it names, or a "
@@ -227,10 +231,12 @@ def _store(
     names = list(parent.layout["shards"]) if parent else []
     shard, position = table.shard.copy(), table.position.copy()
     new = np.flatnonzero(table.shard < 0)
-    for share in _shares(table.key[new], chunks.content_bytes):
-        rows = new[share]
+    shares = [new[share] for share in _shares(table.key[new], chunks.content_bytes)]
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        written = list(pool.map(lambda rows: _shard(home, folder, chunks, table.take(rows)), shares))
+    for name, rows in zip(written, shares, strict=True):
         shard[rows], position[rows] = len(names), np.arange(len(rows))
-        names.append(_shard(home, folder, chunks, table.take(rows)))
+        names.append(name)
     table = replace(table, shard=shard, position=position)
     return {"shards": names, "index": put_index(home, folder, table)}, table
 
@@ -269,7 +275,7 @@ def _put(home: Home, folder: Path, table: Any) -> str:
     """Writes an Arrow IPC file straight to the disk, so that it is not in memory a second time."""
     import pyarrow as pa
 
-    file = folder / f"{os.getpid()}.part"
+    file = folder / f"{os.getpid()}-{threading.get_ident()}.part"
     try:
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)

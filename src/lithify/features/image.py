@@ -117,8 +117,8 @@ class Image(Features):
 def settled_side(short: int) -> int:
     """The side that images are best learned at, from the side that is the short one in the middle of all of them.
 
-    Below 16 pixels images are enlarged, for the networks halve them three times; up to 40 nothing is scaled; up to 96 the
-    nearest multiple of 8 is taken; above, 128, 160 or 224.
+    Below 16 pixels images are enlarged, for the networks halve them three times; up to 40 nothing is scaled; up to 96
+    the nearest multiple of 8 is taken; above, 128, 160 or 224.
 
     >>> [settled_side(side) for side in (8, 28, 40, 44, 64, 100, 150, 400)]
     [16, 28, 40, 48, 64, 128, 160, 224]

@@ -52,7 +52,8 @@ class Learner(ABC):
     tasks : tuple of str
         What it can learn: ``classification``, ``regression``.
     tolerance : float
-        How far golden scores may be off on another machine; 0 where the bits are portable.
+        How far golden scores may be off on another machine, beside the largest of them or 1; 0 where the bits are
+        portable.
     """
 
     Params: ClassVar[type]

@@ -27,7 +27,21 @@ def _areas(sample: Sample) -> NDArray[np.float64]:
     """One area for two labels, else one for each label that occurs against the rest. (R, 1 or number of labels)"""
     if sample.p.shape[1] == 2:
         return _area(sample.curve)[:, None]
-    return np.stack([_area(sample.curve_of(int(label))) for label in sample.labels], axis=1)
+    return np.stack([_area_against_rest(sample, int(label)) for label in sample.labels], axis=1)
+
+
+def _area_against_rest(sample: Sample, label: int) -> NDArray[np.float64]:
+    """As :func:`_area` of the curve of a label, to the same bits; only the rest is cumulated. (R,)"""
+    scores, positive = sample.p[:, label], np.flatnonzero(sample.y == label)
+    rest = np.flatnonzero(sample.y != label)
+    rest = rest[np.argsort(scores[rest], kind="stable")]
+    below = np.zeros((len(sample.weights), len(rest) + 1))
+    np.cumsum(sample.weights[:, rest], axis=1, out=below[:, 1:])
+    lower, same = (below[:, np.searchsorted(scores[rest], scores[positive], side)] for side in ("left", "right"))
+    weights = sample.weights[:, positive]
+    twice = np.einsum("rg,rg->r", weights, lower + same)
+    result: NDArray[np.float64] = twice / (2.0 * below[:, -1] * weights.sum(axis=1))
+    return result
 
 
 def _auc_limits(sample: Sample) -> Limits:

@@ -22,6 +22,7 @@ from lithify.features.registry import chosen, features
 from lithify.learners.base import Learner
 from lithify.learners.forest.forest import Forest
 from lithify.learners.registry import learner
+from lithify.media.pixels import BadImage, decode_many
 from lithify.model import golden
 
 
@@ -118,6 +119,15 @@ class Draft:
             return self.raw(contents), None
         raw, embedding = self.score_all(contents)
         return raw, None if embedding is None else novelty.novelty(self.novelty, raw, embedding)
+
+    def unreadable(self, contents: Sequence[bytes]) -> dict[int, BadImage]:
+        """Which of some contents are no images that can be decoded, and why; of other rows none is."""
+        if self.kind != "image":
+            return {}
+        params = self.features.params
+        images = np.empty((len(contents), params.side, params.side, params.channels), dtype=np.uint8)
+        found = decode_many(contents, params.side, params.channels, images)
+        return {at: bad for at, bad in enumerate(found) if bad is not None}
 
     def probabilities(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities (n, labels) of raw scores."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lithify import rng
 from lithify.data.cells import encode_row
@@ -51,6 +52,15 @@ def inputs(
         known = {column.name: column.values for column in columns if column.kind == "category"}
         return [encode_row(fields, _cells(fields, known, i))[0] for i in range(COUNT)]
     return [_mail(i) if kind == "mail" else _text(i, 40 * i) for i in range(COUNT)]
+
+
+def allowed(tolerance: float, expected: NDArray[np.float64]) -> float:
+    """How far golden scores may be off: the tolerance of a score of 1, or of the largest where that is more.
+
+    >>> allowed(1e-3, np.array([[0.5], [-0.2]])), allowed(1e-3, np.array([[250_000.0], [90_000.0]]))
+    (0.001, 250.0)
+    """
+    return tolerance * max(1.0, float(np.abs(expected).max(initial=0.0)))
 
 
 def _cells(fields: Sequence[Field], known: Mapping[str, Sequence[str]], number: int) -> dict[str, object]:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from lithify.data.inputs import read_inputs
 from lithify.data.schema import Field
 from lithify.data.state import State
-from lithify.errors import GoldenMismatch, UsageError
+from lithify.data.streams import shown
+from lithify.errors import DataError, GoldenMismatch, UsageError
+from lithify.model import golden
 from lithify.model.draft import Draft
 from lithify.model.explain import Explanation, explain
 from lithify.model.prediction import Prediction, predictions
@@ -147,8 +149,19 @@ class Model:
         return list(self.predictions(*read_inputs(inputs, self.kind, self.fields)))
 
     def predictions(self, names: Sequence[str], contents: Sequence[bytes]) -> Iterator[Prediction]:
-        """Predictions of canonical contents, each with the name its input goes by."""
-        yield from predictions(self.draft, self.digest, names, *self.draft.judge(contents))
+        """Predictions of canonical contents, each with the name its input goes by.
+
+        Raises ``DataError`` for an image that cannot be decoded; its message names the first one.
+        """
+        try:
+            judged = self.draft.judge(contents)
+        except DataError:
+            for at, bad in self.draft.unreadable(contents).items():
+                raise DataError(
+                    f"{shown(names[at]) or f'Image {at}'} cannot be decoded.", found=str(bad), hint="Leave it out."
+                ) from None
+            raise
+        yield from predictions(self.draft, self.digest, names, *judged)
 
     def explain(self, item: Input) -> Explanation:
         """Which stretches of one input pushed which way; with the base the weights add up to the raw score.
@@ -179,10 +192,11 @@ class Model:
         expected = self._sealed.golden_raw
         found = self.raw(self.draft.golden_inputs(self._sealed.golden_revision))
         worst = float(np.abs(found - expected).max())
-        if not worst <= self._sealed.tolerance:
+        allowed = golden.allowed(self._sealed.tolerance, expected)
+        if not worst <= allowed:
             raise GoldenMismatch(
                 f"Model {self.digest[7:19]} does not score its golden inputs as it did when it was sealed.",
-                expected=f"a difference of at most {self._sealed.tolerance:g}",
+                expected=f"a difference of at most {allowed:g}",
                 found=f"{worst:g}",
                 hint="This machine or this version computes other numbers; use the one it was sealed with.",
             )

@@ -19,9 +19,9 @@ from lithify.model.draft import Draft
 
 KINDS = ("noise", "shuffled", "flat", "inverted")
 """Kinds of unknown pictures, in the order in which they are shown."""
-MADE = 500
+MADE = 200
 """Pictures of each kind at most."""
-LEARNED, LEARNED_EACH = 5_000, 20
+LEARNED, LEARNED_EACH = 2_000, 20
 """Training rows that means are taken from: so many, or so many of each label where that is more."""
 _PATCHES = 4
 
@@ -89,8 +89,8 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
     level, share = found["levels"][0], found["test"][0]
     caught = ", ".join(f"{100 * shares[0]:.3g} % of {kind}" for kind, shares in found["unknown"].items())
     return [
-        f"At the level of {100 * level:g} % {100 * share:.3g} % of {found['rows']:,} test rows are called unlike "
-        f"anything it was trained on, and of {found['made']:,} made-up pictures each {caught}."
+        f"At the level of {100 * level:g} %, {100 * share:.3g} % of {found['rows']:,} test rows are called unlike "
+        f"anything it was trained on; of {found['made']:,} made-up pictures of each kind, {caught}."
     ]
 
 

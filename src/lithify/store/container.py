@@ -101,18 +101,26 @@ def pack(kind: str, meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
     >>> unpack(pack("demo", {"a": 1}, {"x": np.arange(3)})).tensors["x"].tolist()
     [0, 1, 2]
     """
+    return b"".join(pieces(kind, meta, tensors))
+
+
+def pieces(kind: str, meta: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> list[bytes | memoryview]:
+    """As :func:`pack`, in pieces to be written one after the other: large tensors are not copied."""
     document = {"format": FORMAT, "kind": kind, "meta": dict(meta), "seal": UNSEALED}
     shapes = {name: shape_of(name, tensors[name]) for name in sorted(tensors)}
-    header, start, end = header_of(document, shapes)
-    data = bytearray(start + end)
-    data[: len(header)] = header
-    for name, (dtype, shape, offset) in place(shapes).items():
+    header, _, _ = header_of(document, shapes)
+    parts: list[bytes | memoryview] = []
+    for name, (dtype, shape, _) in place(shapes).items():
         if name in tensors:
-            _views(memoryview(data), {name: (dtype, shape)}, start + offset)[name][...] = _plain(tensors[name])
-    seal = hashlib.sha256(data).hexdigest().encode()
+            stored = np.ascontiguousarray(_plain(tensors[name]), dtype=DTYPES[dtype])
+            parts.append(stored.reshape(-1).view(np.uint8).data)
+        else:
+            parts.append(bytes(shape[0]))
+    hasher = hashlib.sha256(header)
+    for part in parts:
+        hasher.update(part)
     at = header.rindex(SEAL) + len(SEAL)
-    data[at : at + 64] = seal
-    return bytes(data)
+    return [header[:at] + hasher.hexdigest().encode() + header[at + 64 :], *parts]
 
 
 def open_file(path: Path, kind: str | None = None) -> Container:

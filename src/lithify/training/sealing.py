@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,11 +59,14 @@ def finish(
     calibrate = np.flatnonzero(snapshot.table.side == split.CALIBRATE)
     unseen = _scores(snapshot, draft, calibrate)
     evidence = Evidence((unseen[0], _truth(snapshot, calibrate)), (held[0], _truth(snapshot, held[1])))
-    draft = unknowns.with_novelty(_calibrated(draft, evidence, wanted.recipe), snapshot, unseen)
+    draft = _calibrated(draft, evidence, wanted.recipe)
     test = snapshot.rows("test")
     scores = _scores(snapshot, draft, test)
-    figures = _figures(_truth(snapshot, test), scores[0], draft)
-    unknown = unknowns.figures(draft, snapshot, test, scores)
+    with ThreadPoolExecutor(1) as beside:  # the metrics need one core for some seconds
+        measured = beside.submit(_figures, _truth(snapshot, test), scores[0], draft)
+        draft = unknowns.with_novelty(draft, snapshot, unseen)
+        unknown = unknowns.figures(draft, snapshot, test, scores)
+        figures = measured.result()
     facts = card(snapshot, wanted.recipe, wanted.engine, draft, figures, test, _calibration_note(evidence), unknown)
     raw = evidence.both[0]
     reference = profile_values(draft.values(raw)) if draft.task == "regression" else profile(draft.probabilities(raw))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge, Gt, Le
@@ -30,8 +31,17 @@ _FEW = 10_000
 """Rows below which members of other kinds are worth their time, and weights are drawn towards equal ones."""
 _TINY = 2_000
 """Rows below which a linear member is worth its time."""
-_SEARCHED_ROUNDS = 25.0
-"""Rounds times learning rate that training usually comes to before it stops early."""
+_EPOCHS = 12.0
+"""Of a network; each part looks at that many times its rows."""
+_SEARCHED_ROUNDS, _SMALL_ROUNDS, _SMALL_RATE = 25.0, 12.0, 0.03
+"""Rounds times learning rate that training usually comes to before it stops early; the second on small tables, which
+the small rate is for."""
+_NETWORK_STEP = 0.002
+"""Seconds that a step of one part of a network takes, on two cores."""
+MOST_REPEATS = 4
+"""Bags of a member that a budget may buy; more of them say the same again."""
+_FILLED = 0.8
+"""Share of a budget that more bags may fill: how long members go on is not known before."""
 ENGINE: Mapping[str, int | str] = {
     "learner.ensemble": 1,
     **{k: v for name in ("boosting", "linear", "tree") for k, v in learner(name).engine.items()},
@@ -129,7 +139,7 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
 
     Raises ``RecipeError`` for members that there cannot be.
     """
-    members = params.members or named(rows, bool(params.search))
+    members = params.members or named(rows, bool(params.search), _networks())
     candidates = params.candidates or tuple(_drawn(number) for number in range(params.search))
     settled = replace(
         params,
@@ -147,8 +157,11 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
     return settled
 
 
-def named(rows: int, rich: bool) -> tuple[dict[str, Any], ...]:
-    """The members of an ensemble for data of that size where none are named; all kinds where time is no matter."""
+def named(rows: int, rich: bool, networks: bool) -> tuple[dict[str, Any], ...]:
+    """The members of an ensemble for data of that size where none are named; all kinds where time is no matter.
+
+    ``networks`` says whether there can be networks here; what is settled is written into the recipe.
+    """
     trees: dict[str, Any] = {"learner": "boosting"}
     if rows >= _FEW and not rich:
         return (trees,)
@@ -156,14 +169,40 @@ def named(rows: int, rich: bool) -> tuple[dict[str, Any], ...]:
     extra = {**trees, "extra": True, "pairs": 0, "column_share": 0.8, "leaves": 16 if tiny else 48}
     extra |= {} if rich else {"learning_rate": 0.05}
     strict = {**trees, "pairs": 0, "column_share": 0.9, "l2": 10.0, "leaves": 6 if tiny else 24}
-    return (trees, extra, strict, {"learner": "linear"}) if tiny or rich else (trees, extra, strict)
+    flat = ({"learner": "linear"},) if tiny or rich else ()
+    return (trees, extra, strict, *flat, *((_network(rows),) if rich and networks else ()))
+
+
+def _network(rows: int) -> dict[str, Any]:
+    """A network that is looked at as one of several: small, and trained for few epochs, for nothing stops it early."""
+    few = rows < _FEW
+    return {
+        "learner": "network",
+        "device": "cpu",  # so small a network gains nothing from another
+        "precision": "fp32",
+        "width": 0.5,
+        "depth": 1 if few else 2,
+        "batch": 64 if few else 256,
+        "epochs": _EPOCHS,
+        "dropout": 0.5 if few else 0.3,
+        "decay": 0.2,
+    }
+
+
+def _networks() -> bool:
+    """Whether networks can be trained here, and used."""
+    return all(find_spec(name) is not None for name in ("torch", "onnxruntime"))
 
 
 def within(params: EnsembleParams, seconds: float, per_step: float) -> EnsembleParams:
-    """Fewer candidates, then fewer of them kept, then fewer rounds, until training takes about so many seconds.
+    """What takes about so many seconds: fewer bags, candidates, members and rounds, in this order; or more bags.
+
+    More bags are for ensembles that have a contest, which says that time is no matter.
 
     ``per_step`` is what a step of the first candidate takes, or where there are none, of the first member.
     """
+    while _seconds(params, per_step) > seconds and params.repeats > 1:
+        params = replace(params, repeats=params.repeats - 1)
     while _seconds(params, per_step) > seconds and len(params.candidates) > 2 * params.keep:
         left = params.candidates[: max(2 * params.keep, len(params.candidates) * 3 // 4)]
         params = replace(params, candidates=left, search=len(left))
@@ -171,9 +210,16 @@ def within(params: EnsembleParams, seconds: float, per_step: float) -> EnsembleP
         params = replace(params, keep=params.keep - 1)
     if _seconds(params, per_step) > seconds and params.candidates:
         params = replace(params, candidates=(), search=0, rungs=(), keep=1)
-    while _seconds(params, per_step) > seconds and any(_rounds(member) > 1 for member in params.members):
+    while _seconds(params, per_step) > seconds and any(_length(member) > 1 for member in params.members):
         params = replace(params, members=tuple(_shorter(member) for member in params.members))
+    while params.candidates and params.repeats < MOST_REPEATS and _fits_more(params, seconds, per_step):
+        params = replace(params, repeats=params.repeats + 1)
     return params
+
+
+def _fits_more(params: EnsembleParams, seconds: float, per_step: float) -> bool:
+    """Whether one bag more of every member would still be within the time, with some to spare."""
+    return _seconds(replace(params, repeats=params.repeats + 1), per_step) <= _FILLED * seconds
 
 
 def _drawn(number: int) -> dict[str, Any]:
@@ -221,33 +267,43 @@ def competing(candidate: Mapping[str, Any], params: EnsembleParams) -> dict[str,
 
 def _seconds(params: EnsembleParams, per_step: float) -> float:
     """About how long training takes, from what one step takes."""
-    # a part leaves one fold out, so it costs the share of the rows that is left
-    candidate, member = params.search_folds - 1.0, params.folds - 1.0
-    unit = per_step / (candidate if params.candidates else member)
-    total, before = 0.0, 0
-    for live, steps in zip(
-        surviving(len(params.candidates), params.keep, len(params.rungs)), params.rungs, strict=False
-    ):
-        total += candidate * live * (steps - before)
+    first = params.candidates[0] if params.candidates else params.members[0]
+    competing, before = 0.0, 0
+    lives = surviving(len(params.candidates), params.keep, len(params.rungs))
+    for live, steps in zip(lives, params.rungs, strict=False):
+        competing += live * (steps - before)
         before = steps
     full = [*params.members, *params.candidates[: params.keep if params.candidates else 0]]
-    total += sum(member * _steps(each) for each in full)
-    return float(total * unit)
+    # a part leaves one fold out, so it costs the share of the rows that is left
+    unit = per_step / (params.search_folds - 1.0 if params.candidates else _parts(first, params) - 1.0)
+    trained = sum(_spent(member, params, unit) for member in full)
+    return competing * per_step + params.repeats * trained
 
 
-def _steps(member: Mapping[str, Any]) -> float:
-    """About how many steps a member takes."""
+def _spent(member: Mapping[str, Any], params: EnsembleParams, unit: float) -> float:
+    """Seconds that one bag of a member takes, where a chunk of rounds takes ``unit`` seconds on all rows."""
+    if member["learner"] == "network":
+        return _parts(member, params) * float(member["steps"]) * _NETWORK_STEP
     if member["learner"] != "boosting":
-        return 1.0
-    usual = min(float(member["rounds"]), _SEARCHED_ROUNDS / float(member["learning_rate"]))
-    return usual / max(1, int(member["chunk"]))
+        return (_parts(member, params) - 1.0) * unit
+    rate, small = float(member["learning_rate"]), float(member["learning_rate"]) <= _SMALL_RATE * params.pace
+    rounds = min(float(member["rounds"]), (_SMALL_ROUNDS if small else _SEARCHED_ROUNDS) / rate)
+    return (_parts(member, params) - 1.0) * unit * rounds / max(1, int(member["chunk"]))
 
 
-def _rounds(member: Mapping[str, Any]) -> int:
-    return int(member.get("rounds", 1))
+def _parts(member: Mapping[str, Any], params: EnsembleParams) -> int:
+    """How many parts a bag of a member has."""
+    return max(2, int(member.get("members", params.folds)))
+
+
+def _length(member: Mapping[str, Any]) -> int:
+    """Rounds, or steps of a network; 1 for what cannot be shortened."""
+    return int(member["rounds"] if "rounds" in member else member["steps"] if "epochs" in member else 1)
 
 
 def _shorter(member: Mapping[str, Any]) -> dict[str, Any]:
+    if "epochs" in member:
+        return {**member, "steps": max(1, int(member["steps"]) * 3 // 4)}
     if "rounds" not in member:
         return dict(member)
     usual = int(_SEARCHED_ROUNDS / max(1e-3, member.get("learning_rate") or 0.05))

@@ -164,13 +164,15 @@ class Network(Learner):
         self, state: State, features: Features, fitted: State, contents: Sequence[bytes]
     ) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
         """Raw scores and embeddings of contents."""
+        from lithify.learners.network.scoring import MANY
+
         scoring = self._scoring(state)
         images = scoring.inputs.kind == "pixels"
         size = _PIECE if images else SCORED
         pieces = [contents[at : at + size] for at in range(0, len(contents), size)]
 
         def one(piece: Sequence[bytes]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-            return scoring.both(features.transform(fitted, piece), threads=1)
+            return scoring.both(features.transform(fitted, piece), threads=1, many=len(contents) >= MANY)
 
         if not images or len(pieces) == 1:
             found = [one(piece) for piece in pieces]

@@ -9,34 +9,57 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from lithify.features.image import settled_side
 from lithify.learners.network import machine
 from lithify.learners.network.nets import registry
 
 MOST_STEPS = 10_000_000
 AUTO = -1
-_LEAST_EPOCHS, _MOST_EPOCHS, _END_EPOCHS = 3.0, 20.0, 60.0
-"""Below the first a narrower network learns more in the same time, above the second a wider one; beyond the last
-nothing is gained."""
+_END_EPOCHS = 60.0
+"""Beyond them nothing is gained."""
+_AFTER, _HELD_OUT, _STEP_VIEWS, _MOST_AFTER = 12.0, 0.25, 3.0, 0.4
+"""What follows the steps: seconds whatever the rows; rows scored for each training row; how many views are scored in
+the time that a step takes for a row; the share of a budget that is kept for all of it at most."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How wide and deep a network is, and what a step then costs beside the size that is taken without a budget."""
+    """How wide and deep a network is, and when it is worth its time.
+
+    Attributes
+    ----------
+    width, depth : int
+    cost : float
+        What a step costs beside one of the size that is taken without a budget.
+    epochs : float
+        Below so many a smaller network learns more in the same time.
+    """
 
     width: float
     depth: int
     cost: float
+    epochs: float
 
 
 SIZES: dict[str, tuple[Size, ...]] = {
-    "small": (Size(0.5, 1, 0.45), Size(1.0, 1, 1.0), Size(1.5, 1, 1.9), Size(2.0, 2, 4.5)),
-    "deep": (Size(0.5, 1, 0.25), Size(0.75, 2, 0.7), Size(1.0, 2, 1.0), Size(1.5, 2, 2.1)),
-    "residual": (Size(0.5, 1, 0.2), Size(0.5, 2, 0.35), Size(1.0, 2, 1.0), Size(1.0, 3, 1.5)),
-    "mlp": (Size(0.25, 2, 0.4), Size(0.5, 2, 0.6), Size(1.0, 3, 1.0), Size(2.0, 3, 2.6)),
+    "small": (
+        Size(0.5, 1, 0.34, 0),
+        Size(0.75, 1, 0.53, 4),
+        Size(1.0, 1, 1.0, 5),
+        Size(1.5, 1, 2.1, 10),
+        Size(2.0, 1, 3.5, 14),
+    ),
+    "deep": (Size(0.5, 1, 0.25, 0), Size(0.75, 2, 0.7, 5), Size(1.0, 2, 1.0, 8), Size(1.5, 2, 2.1, 16)),
+    "residual": (Size(0.5, 1, 0.2, 0), Size(0.5, 2, 0.35, 6), Size(1.0, 2, 1.0, 12), Size(1.0, 3, 1.5, 24)),
+    "mlp": (Size(0.25, 2, 0.4, 0), Size(0.5, 2, 0.6, 3), Size(1.0, 3, 1.0, 3), Size(2.0, 3, 2.6, 200)),
 }
 _LITTLE = 40
-_USUAL = {"small": 1, "deep": 2, "residual": 2, "mlp": 2}
+_DECAY = 2e-6
+"""Of Muon's, for each row of a step, as the rates that it goes with are (Jordan 2024, arXiv:2404.00498)."""
+_ERASED = 0.25
+_MUCH, _LITTLE_EFFORT, _LESS = 2.0, 0.5, 0.8
+"""From the first on and up to the second an effort changes the size too; a larger network needs fewer epochs by the
+third."""
+_USUAL = {"small": 2, "deep": 2, "residual": 2, "mlp": 2}
 
 
 @dataclass(frozen=True)
@@ -49,7 +72,7 @@ class NetworkParams:
         Name of a network; see :mod:`lithify.learners.network.nets.registry`. ``auto`` goes by the size of the images.
     effort : float
         How much training is worth it: what the number of epochs that suits the data is multiplied by; from 2 upwards
-        the network is larger as well.
+        the network for images is larger as well, up to a half smaller.
     width, depth : int
         Of the network: what its usual numbers of channels or units are multiplied by, and layers in each of its parts.
         0 for what suits the data and the budget; networks of other packages do not read them.
@@ -154,9 +177,8 @@ def settle(params: NetworkParams, rows: int, columns: int, classes: int, side: i
     --------
     >>> some = settle(NetworkParams(device="cpu", precision="fp32"), 50_000, 0, 10, 32, 3)
     >>> some.net, some.batch, some.views
-    ('small', 512, 2)
+    ('small', 1024, 2)
     """
-    side = settled_side(side) if side else 0
     net = registry.fitting(side) if params.net == "auto" else params.net
     registry.check(net)
     size = _size(net, params)
@@ -165,7 +187,7 @@ def settle(params: NetworkParams, rows: int, columns: int, classes: int, side: i
     epochs = params.epochs or _epochs(rows, columns, side, batch, params.effort)
     optimiser = params.optimiser if params.optimiser != "auto" else "muon" if side else "adamw"
     return replace(
-        _trained(_augmented(params, side, channels), optimiser, columns, classes, side),
+        _trained(_augmented(params, side, channels), optimiser, batch, columns, classes, side),
         net=net,
         width=params.width or size.width,
         depth=params.depth or size.depth,
@@ -180,16 +202,16 @@ def settle(params: NetworkParams, rows: int, columns: int, classes: int, side: i
 
 
 def _size(net: str, params: NetworkParams) -> Size:
-    """The usual one; for much effort the next larger."""
-    sizes = SIZES.get(net, (Size(64, 1, 1.0),))
-    at = _USUAL.get(net, 0) + (1 if params.effort >= 2.0 and net != "mlp" else 0)
-    return sizes[min(at, len(sizes) - 1)]
+    """The usual one; for little effort on images the next smaller, for much the next larger."""
+    sizes = SIZES.get(net, (Size(64, 1, 1.0, 0),))
+    by = 0 if net == "mlp" else 1 if params.effort >= _MUCH else -1 if params.effort <= _LITTLE_EFFORT else 0
+    return sizes[max(0, min(_USUAL.get(net, 0) + by, len(sizes) - 1))]
 
 
 def _batch(rows: int, columns: int, side: int) -> int:
     """Large enough for the machine, small enough for some dozens of steps in each epoch."""
     if side:
-        most = 512 if side <= 40 else 256
+        most = 1024 if side <= _LITTLE else 256
         return max(128, min(most, 1 << max(0, (rows // 24).bit_length() - 1)))
     most = 256 if rows < 100_000 else 1024
     return max(32, min(most if columns else 128, 1 << max(0, (rows // 16).bit_length() - 1)))
@@ -198,7 +220,8 @@ def _batch(rows: int, columns: int, side: int) -> int:
 def _epochs(rows: int, columns: int, side: int, batch: int, effort: float) -> float:
     """By a number of steps that suffices, within bounds: few rows are looked at more often."""
     if side:
-        return round(min(200.0, max(10.0, 1000.0 * batch / max(1, rows))) * effort, 3)
+        less = _LESS if effort >= _MUCH else 1.0
+        return round(min(200.0, max(10.0, 250.0 * batch / max(1, rows))) * effort * less, 3)
     steps, least, most = (6000, 10.0, 150.0) if columns else (400, 6.0, 20.0)
     return round(min(most, max(least, steps * batch / max(1, rows))) * effort, 3)
 
@@ -214,9 +237,9 @@ def _precision(params: NetworkParams, device: str, side: int) -> Any:
     return machine.precision_of(params.precision, device)
 
 
-def _trained(params: NetworkParams, optimiser: Any, columns: int, classes: int, side: int) -> NetworkParams:
+def _trained(params: NetworkParams, optimiser: Any, batch: int, columns: int, classes: int, side: int) -> NetworkParams:
     """What steers the steps."""
-    decay = {"muon": 0.0, "sgd": 5e-3, "adamw": 0.02}[optimiser]
+    decay = {"muon": _DECAY * batch, "sgd": 5e-3, "adamw": 0.02}[optimiser]
     smoothing = 0.0 if not classes or not side else 0.2 if side <= _LITTLE else 0.1
     return replace(
         params,
@@ -227,7 +250,7 @@ def _trained(params: NetworkParams, optimiser: Any, columns: int, classes: int, 
         warmup=(0.0 if optimiser == "muon" else 0.05) if params.warmup == AUTO else params.warmup,
         smoothing=smoothing if params.smoothing == AUTO else params.smoothing,
         dropout=(0.1 if columns else 0.0) if params.dropout == AUTO else params.dropout,
-        views=params.views or (1 if params.flip == "no" else 6 if params.effort >= 2.0 and side <= _LITTLE else 2),
+        views=params.views or (1 if params.flip == "no" else 6 if params.effort >= _MUCH and side <= _LITTLE else 2),
     )
 
 
@@ -245,13 +268,17 @@ def _augmented(params: NetworkParams, side: int, channels: int) -> NetworkParams
         flip=flip if params.flip == "auto" else params.flip,
         shift=(max(1, side // 14) if side and small else 0) if params.shift == AUTO else params.shift,
         crop=params.crop or crop,
-        erase=0.0 if params.erase == AUTO else params.erase,
+        erase=(_ERASED if small and mirrored and params.effort >= _MUCH else 0.0)
+        if params.erase == AUTO
+        else params.erase,
         colour=colour if params.colour == AUTO else params.colour,
     )
 
 
 def within(params: NetworkParams, seconds: float, per_step: float) -> NetworkParams:
     """The parameters with as many steps as fit, and the size of network that is worth training in them.
+
+    Part of the time is left for what follows the steps: opening the data again, and scoring the rows that are held out.
 
     Parameters
     ----------
@@ -263,22 +290,27 @@ def within(params: NetworkParams, seconds: float, per_step: float) -> NetworkPar
     Examples
     --------
     >>> params = settle(NetworkParams(device="cpu", precision="fp32"), 50_000, 0, 10, 32, 3)
-    >>> [(cut.width, round(cut.epochs, 1)) for cut in (within(params, time, 0.7) for time in (60, 300, 3000))]
-    [(0.5, 1.9), (1.0, 4.4), (1.5, 23.1)]
+    >>> [(cut.width, round(cut.epochs, 1)) for cut in (within(params, time, 1.2) for time in (120, 600, 2000))]
+    [(0.5, 5.2), (1.0, 9.8), (1.5, 16.0)]
     """
     rows = params.steps * params.batch / params.epochs
     sizes = SIZES.get(params.net, ())
-    at = next((i for i, size in enumerate(sizes) if (size.width, size.depth) == (params.width, params.depth)), None)
-    steps = max(1.0, min(float(MOST_STEPS), seconds / max(per_step, 1e-9)))
-    least, most = (_LEAST_EPOCHS, _MOST_EPOCHS) if params.net != "mlp" else (_LEAST_EPOCHS, 200.0)
-    if at is not None:
-        here, cost = at, sizes[at].cost
-        while here > 0 and steps * (cost / sizes[here].cost) * params.batch / rows < least:
-            here -= 1
-        while here + 1 < len(sizes) and steps * (cost / sizes[here + 1].cost) * params.batch / rows > most:
-            here += 1
-        steps *= cost / sizes[here].cost
-        params = replace(params, width=sizes[here].width, depth=sizes[here].depth)
+    own = next((size for size in sizes if (size.width, size.depth) == (params.width, params.depth)), None)
+    steps, chosen = _fitting(params, rows, seconds, per_step), own
+    if own is not None:
+        every = [(size, _fitting(params, rows, seconds, per_step * size.cost / own.cost)) for size in sizes]
+        worth = [(size, fit) for size, fit in every if fit * params.batch / rows >= size.epochs]
+        chosen, steps = (worth or every[:1])[-1]
+        params = replace(params, width=chosen.width, depth=chosen.depth)
     end = max(params.epochs, _END_EPOCHS if params.net != "mlp" else params.epochs)
     whole = max(1, int(min(steps, end * rows / params.batch, MOST_STEPS)))
     return replace(params, steps=whole, epochs=whole * params.batch / rows)
+
+
+def _fitting(params: NetworkParams, rows: float, seconds: float, per_step: float) -> float:
+    """How many steps fit, when what follows them has its time."""
+    after = 0.0
+    if params.net != "mlp":
+        scored = _HELD_OUT * rows * params.views * per_step / (_STEP_VIEWS * params.batch)
+        after = min(_AFTER + scored, _MOST_AFTER * seconds)
+    return max(1.0, min(float(MOST_STEPS), (seconds - after) / max(per_step, 1e-9)))

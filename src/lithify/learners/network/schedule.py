@@ -13,6 +13,7 @@ KINDS = ("linear", "smooth", "flat")
 """From the top straight down to zero; along ``1 - (3 t² - 2 t³)``, which is within 1 % of half a cosine; level for
 three fifths and then straight down (Hägele et al. 2024, arXiv:2405.18392)."""
 _LEVEL = 0.6
+_EARLY = 0.375
 _GROWING = 0.8
 _LEAST_SHARE = 0.57
 _MULTIPLE = 32
@@ -54,6 +55,20 @@ def rates(kind: str, steps: int, warmup: int = 0) -> NDArray[np.float32]:
     else:
         down = np.minimum(1.0, (1.0 - t) / (1.0 - _LEVEL))
     return np.concatenate([up, down]).astype(np.float32)
+
+
+def early(step: int, steps: int) -> float:
+    """The rate of the first layer's bias as a share of the highest: straight to zero over the first 3/8 of the steps.
+
+    With filters that are not trained it is soon where it belongs, and later steps need not find its gradient, the one
+    for which the largest maps would be gone through (Jordan 2024, arXiv:2404.00498).
+
+    Examples
+    --------
+    >>> [early(step, 80) for step in (0, 15, 30, 60)]
+    [1.0, 0.5, 0.0, 0.0]
+    """
+    return max(0.0, 1.0 - step / (_EARLY * steps))
 
 
 def side_at(step: int, steps: int, side: int) -> int:

@@ -18,8 +18,9 @@ from lithify.learners.network.lookup import part, vectors
 
 GRAIN = {"pixels": 1, "hashed": 16, "columns": 16}
 """Rows in a call of the graph. Images are work enough one by one; for flat rows a call would cost more than the row."""
-_MANY = 64
-_PIECE = 8192
+MANY = 512
+"""Images from which on it pays to find out whether several may go into a call."""
+_SIDE_BY_SIDE = 64
 
 
 class Network:
@@ -39,17 +40,24 @@ class Network:
         self.front = part(state.arrays, "f/")
         self._session = Session(graph_from_json(state.facts["graph"]), part(state.arrays, "w/"))
 
-    def outputs(self, given: Mapping[str, NDArray[Any] | Taken], threads: int = 1) -> dict[str, NDArray[Any]]:
-        """What the graph gives, ``raw`` and ``embedding``, for any number of rows."""
-        return in_grains(self._session, given, threads)
+    def outputs(
+        self, given: Mapping[str, NDArray[Any] | Taken], threads: int = 1, many: bool = False
+    ) -> dict[str, NDArray[Any]]:
+        """What the graph gives, ``raw`` and ``embedding``, for any number of rows; see :func:`in_grains`."""
+        return in_grains(self._session, given, threads, many)
 
-    def both(self, blocks: Blocks, threads: int | None = None) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Raw scores (n, outputs) and embeddings (n, d) of some rows, on as many threads as pays unless told."""
+    def both(
+        self, blocks: Blocks, threads: int | None = None, many: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Raw scores (n, outputs) and embeddings (n, d) of some rows, on as many threads as pays unless told.
+
+        ``many`` says that they are some of many, as :data:`MANY` rows are.
+        """
         rows = len(next(iter(blocks.values())))
-        count = threads or (cores() if rows >= _MANY and self.inputs.kind == "pixels" else 1)
+        count = threads or (cores() if rows >= _SIDE_BY_SIDE and self.inputs.kind == "pixels" else 1)
         if self.inputs.kind == "pixels":
             (block,) = blocks.values()
-            found = self.outputs({"pixels": block}, count)  # type: ignore[dict-item]
+            found = self.outputs({"pixels": block}, count, many or rows >= MANY)  # type: ignore[dict-item]
         else:
             found = self.outputs({"x": vectors(self.inputs, self.encoding, self.front, blocks)}, count)
         return self.scores(found["raw"]), found["embedding"]

@@ -18,10 +18,11 @@ from lithify.learners.network.first import array, kept, trained
 from lithify.learners.network.job import Job, pixels_of
 from lithify.learners.network.nets.drop import keyed
 from lithify.learners.network.replica import Replicas, tensor_of
-from lithify.learners.network.schedule import side_at
+from lithify.learners.network.schedule import early, side_at
 
 POINTS = 1000
 """Of the history; each is the mean of the steps that it stands for."""
+_WHITENED = "net.whiten.bias"
 
 
 def first_state(job: Job, whole: torch.nn.Module, facts: dict[str, Any]) -> State:
@@ -58,10 +59,13 @@ def grain(job: Job, replicas: Replicas, state: State, step: int, number: int) ->
             scores = _forward(job, replica.module, batch)
         loss, right = _loss(job, scores, rows)
         parameters = replica.trained
-        gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+        moving = [name for name in parameters if _share(job, name, step)]
+        found_of = torch.autograd.grad(loss, [parameters[name] for name in moving], allow_unused=True)
+        gradients = dict(zip(moving, found_of, strict=True))
         partial: Partial = {"loss": np.array([loss.item()]), "right": np.array([right])}
         held: set[int] = set()
-        for (name, value), gradient in zip(parameters.items(), gradients, strict=True):
+        for name, value in parameters.items():
+            gradient = gradients.get(name)
             found = (torch.zeros_like(value) if gradient is None else gradient).float().cpu().contiguous()
             # autograd may give two parameters one tensor; each needs its own, since sums are made in place
             partial[f"g/{name}"] = (found.clone() if found.data_ptr() in held else found).numpy()
@@ -137,8 +141,7 @@ def apply(job: Job, momenta: dict[str, float], state: State, step: int, total: P
 
 def _move(job: Job, arrays: dict[str, NDArray[Any]], step: int, total: Partial) -> None:
     """Every parameter and what is remembered of it, by the mean gradient."""
-    params, share = job.params, float(job.rates[min(step, job.steps - 1)])
-    device = params.device
+    params, device = job.params, job.params.device
     gradients = {name: tensor_of(g).to(device) / job.batch for name, g in total.items() if name.startswith("g/")}
     if params.clip:
         squares = [float(torch.linalg.vector_norm(g).item()) ** 2 for g in gradients.values()]
@@ -150,10 +153,18 @@ def _move(job: Job, arrays: dict[str, NDArray[Any]], step: int, total: Partial) 
         kind = _kind(job, own, gradient)
         value = tensor_of(arrays[f"p/{own}"]).to(device)
         slots = {slot: tensor_of(arrays[f"{slot}/{own}"]).to(device) for slot in optim.slots(kind, gradient[:0])}
-        rate = optim.rate_of(kind) * params.rate * share
+        rate = optim.rate_of(kind, job.batch) * params.rate * _share(job, own, step)
         value, slots = optim.update(kind, value, gradient, slots, rate, params.decay, step, params.momentum)
         arrays[f"p/{own}"] = value.cpu().contiguous().numpy()
         arrays |= {f"{slot}/{own}": tensor.cpu().contiguous().numpy() for slot, tensor in slots.items()}
+
+
+def _share(job: Job, name: str, step: int) -> float:
+    """What share of its highest rate a parameter is moved at; the bias of the whitened patches is soon left alone."""
+    at = min(step, job.steps - 1)
+    if job.params.optimiser == "muon" and name == _WHITENED:
+        return early(at, job.steps)
+    return float(job.rates[at])
 
 
 def _average(job: Job, arrays: dict[str, NDArray[Any]], step: int) -> None:

@@ -37,7 +37,7 @@ def run(given: argparse.Namespace) -> Table:
             _trained(table, {**told, "width": width}, repeats)
             _predicted(table, {**told, "width": width, "part": "predict"}, repeats)
     table.notes = [
-        *machine.describe(),
+        f"Machine: {machine.hardware()}.",
         f"Versions: {machine.versions(('torch', 'onnxruntime', 'simplejpeg', 'pillow'))}.",
         f"{machine.load().capitalize()}. Fastest of {repeats}."
         + (" Quick mode: not to be quoted." if given.quick else ""),

@@ -8,6 +8,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +56,7 @@ def grains(told: dict[str, Any]) -> dict[str, Any]:
         spent.append(time.thread_time() - began)
         return took
 
-    Checkpoints._write = write  # type: ignore[method-assign]
+    Checkpoints._write = write  # type: ignore[method-assign, assignment]
     folder = tempfile.TemporaryDirectory(prefix="lithify-images-checkpoints-")
     with folder as path, Threads(THREADS, never()) as threads, Checkpoints(Path(path), "0" * 64) as checkpoints:
         state = threads.begin(learner, given, 0, 0, None)
@@ -71,8 +73,7 @@ def grains(told: dict[str, Any]) -> dict[str, Any]:
 
 def loop(told: dict[str, Any]) -> dict[str, Any]:
     """Steps of the same network as a PyTorch user writes them."""
-    import torch
-
+    torch: Any = import_module("torch")
     learner, given = _learner(told)
     job = learner._prepare(given)[0]
     pixels = next(iter(given.blocks.values()))
@@ -109,16 +110,17 @@ def loop(told: dict[str, Any]) -> dict[str, Any]:
 
 def predict(told: dict[str, Any]) -> dict[str, Any]:
     """Ours from encoded bytes through ONNX Runtime; the module in PyTorch from decoded pixels."""
-    import torch
-
+    from lithify.data.decoded import decoded
     from lithify.data.state import State
     from lithify.features.image import Image, ImageParams
     from lithify.learners.network import finishing
 
+    torch: Any = import_module("torch")
     learner, given = _learner({**told, "precision": "fp32"})
     job = learner._prepare(given)[0]
     state = learner.start(given)
     sealed, whole = learner.finish(state, given), finishing.averaged(job, state)
+    net: Any = whole.net
     frozen = _frozen(told)
     side, channels = _size(frozen)
     features = Image(ImageParams(side, channels))
@@ -129,22 +131,22 @@ def predict(told: dict[str, Any]) -> dict[str, Any]:
         return learner.score(sealed, features, State(), some)
 
     ours(contents)
-    alone = [_seconds(lambda one=one: ours([one])) for one in contents[: _QUICK_SINGLE if told["quick"] else _SINGLE]]
+    alone = [_seconds(partial(ours, [one])) for one in contents[: _QUICK_SINGLE if told["quick"] else _SINGLE]]
     found: dict[str, Any] = {"ours": len(rows) / _seconds(lambda: ours(contents))}
     found["ours_ms"] = 1e3 * statistics.median(alone)
-    images = finishing._views(job, features.transform(State(), contents)["pixels"].take(np.arange(len(rows))))[0]
+    images: Any = finishing._views(job, decoded(contents, side, channels))[0]
     torch.set_num_threads(THREADS)
     found["peers"] = {}
     with torch.inference_mode():
         for name, form in (("contiguous", torch.contiguous_format), ("channels_last", torch.channels_last)):
-            net = whole.net.to(memory_format=form)
+            net = net.to(memory_format=form)
             x = images.contiguous(memory_format=form)
             for batch in (16, 64, 256):
                 parts = [part.contiguous(memory_format=form) for part in x.split(batch)]
                 _every(net, parts[:4])
-                found["peers"][f"{name}, batch {batch}"] = len(rows) / _seconds(lambda n=net, p=parts: _every(n, p))
+                found["peers"][f"{name}, batch {batch}"] = len(rows) / _seconds(partial(_every, net, parts))
         ones = [each.contiguous(memory_format=torch.channels_last) for each in x[: len(alone)].split(1)]
-        found["peer_ms"] = 1e3 * statistics.median(_seconds(lambda one=one: net(one)) for one in ones)
+        found["peer_ms"] = 1e3 * statistics.median(_seconds(partial(net, one)) for one in ones)
     return found
 
 
@@ -170,7 +172,7 @@ def _frozen(told: dict[str, Any]) -> Any:
     return open_snapshot(open_home(Path(told["home"])), "images")
 
 
-def _size(frozen: Any) -> tuple[int, int]:
+def _size(frozen: Any) -> Any:
     from lithify.features.image import settled_side
 
     return settled_side(frozen.manifest["images"]["side"]), frozen.manifest["images"]["channels"]

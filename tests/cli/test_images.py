@@ -62,6 +62,36 @@ def test_pictures_are_judged(lithify: Run, photos: Photos) -> None:
     assert alone == judged[3]
 
 
+def test_bad_images_are_named_and_the_others_are_judged(lithify: Run, photos: Photos) -> None:
+    whole = photos.one().read_bytes()
+    for name, content in (("a.png", whole), ("b.png", whole[:-200]), ("c.png", b"none"), ("d.png", whole)):
+        Path("some").mkdir(exist_ok=True)
+        Path("some", name).write_bytes(content)
+    done = lithify("predict", photos.model, "some")
+    assert done.status == 65
+    words = [line.split()[0] for line in done.out.splitlines()]
+    assert words == ["red", "?", "?", "red"]
+    assert "b.png: unreadable" in done.out.replace("\n", " ")
+    assert "2 inputs of 4 could not be judged" in done.err
+    assert lithify("predict", photos.model, "some/b.png").status == 65
+
+
+def test_many_labels_stand_below_each_other(lithify: Run) -> None:
+    for code in range(24):
+        label = Path("data", f"a rather long label {code:02}")
+        label.mkdir(parents=True)
+        for number in range(3 if code == 7 else 2):
+            noise = np.random.default_rng([code, number]).integers(0, 255, (8, 8, 3)).astype(np.uint8)
+            Image.fromarray(noise).save(label / f"{number}.png")
+    shown = lithify("snapshot", "data", "--home", "home").out.splitlines()
+    assert "49 images (24 labels)" in " ".join(shown)
+    assert "all 8 x 8, colour" in " ".join(shown)
+    table = [line for line in shown if line.startswith("  a rather long label")]
+    assert len(table) == 20
+    assert table[7].split()[:5] == ["a", "rather", "long", "label", "07"]
+    assert any(line.startswith("  and 4 labels of fewer rows") for line in shown)
+
+
 def test_what_is_unlike_anything_is_said(lithify: Run, photos: Photos) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (16, 16, 3)).astype(np.uint8)
     Image.fromarray(noise).save("noise.png")

@@ -23,7 +23,7 @@ import sys
 from lithify.data import chunks, snapshotting
 from lithify.data.open import open_source
 from lithify.store.home import open_home
-chunks.CHUNK_ROWS["text"], snapshotting.SHARD_BYTES = 8, 4000
+chunks.CHUNK_ROWS["mail"], snapshotting.SHARD_BYTES = 8, 4000
 print(snapshotting.snapshot(open_source(sys.argv[1]), open_home(sys.argv[2]), name="inbox").digest)
 """
 
@@ -61,7 +61,7 @@ def interrupted(monkeypatch, at: int, action) -> bool:
 
 
 def small(monkeypatch) -> None:
-    monkeypatch.setitem(chunks.CHUNK_ROWS, "text", 8)
+    monkeypatch.setitem(chunks.CHUNK_ROWS, "mail", 8)
     monkeypatch.setattr(snapshotting, "SHARD_BYTES", 4000)
 
 

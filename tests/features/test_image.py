@@ -144,11 +144,11 @@ def test_a_size_that_is_not_settled_is_refused(params) -> None:
 @given(st.integers(0, 10_000))
 def test_sides_are_settled(short) -> None:
     side = settled_side(short)
-    assert 16 <= side <= 224
+    assert 8 <= side <= 224
     assert settled_side(side) == side
     assert settled_side(short + 1) >= side
     if short <= 40:
-        assert side == max(16, short)
+        assert side == max(8, short)
     elif short <= 96:
         assert side % 8 == 0
         assert abs(side - short) <= 4
@@ -159,7 +159,7 @@ def test_sides_are_settled(short) -> None:
 def test_settling_keeps_what_is_said() -> None:
     assert Image.settle(ImageParams(), 500, 1) == ImageParams(224, 1)
     assert Image.settle(ImageParams(50, 3), 500, 1) == ImageParams(50, 3)
-    assert Image.settle(ImageParams(), 0, 0) == ImageParams(16, 3)
+    assert Image.settle(ImageParams(), 0, 0) == ImageParams(8, 3)
     with pytest.raises(RecipeError, match="too short"):
         Image.settle(ImageParams(side=7), 500, 1)
 

@@ -193,3 +193,37 @@ def test_what_mixes_rows_has_a_fixed_number_of_them(op, attributes) -> None:
 def test_other_views_are_refused() -> None:
     with pytest.raises(Unsupported):
         pixels(*network(3), 9, 3, [0.5], [0.5], 3)
+
+
+def bytes_to_scores(rows: int = 1):
+    """A network of pixels."""
+    inner, arrays = network(rows, side=8)
+    return pixels(inner, arrays, 8, 3, (0.5, 0.4, 0.3), (0.2, 0.3, 0.25), views=1)
+
+
+def test_several_rows_in_a_call_have_the_bits_that_they_have_alone() -> None:
+    session = Session(*bytes_to_scores())
+    images = np.random.default_rng(0).integers(0, 256, (45, 8, 8, 3), dtype=np.uint8)
+    alone = in_grains(session, {"pixels": images})
+    found = session.many()
+    assert found is not None
+    assert found[0] == 16
+    for threads in (1, 3):
+        together = in_grains(session, {"pixels": images}, threads, many=True)
+        assert all(np.array_equal(together[name], alone[name]) for name in alone)
+
+
+def test_rows_with_other_bits_together_stay_alone(monkeypatch) -> None:
+    session = Session(*bytes_to_scores())
+    plain = session.run
+
+    def run(inputs):
+        return {name: values + np.float32(1e-3) for name, values in plain(inputs).items()}
+
+    monkeypatch.setattr(session, "run", run)
+    assert session.many() is None
+
+
+def test_large_rows_and_sealed_grains_stay_as_they_are() -> None:
+    assert Session(*network(1)).many() is None
+    assert Session(*bytes_to_scores(2)).many() is None

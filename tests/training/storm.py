@@ -49,9 +49,12 @@ class Storm:
     ) -> str:
         """The digest of the model, or ``killed``, or what went wrong."""
         self._say(home, threads, point, after, processes)
-        said, _, points = json.loads(self._hear()).rpartition(" ")
-        self.points = int(points) if said else self.points
-        return said or points
+        heard: str = json.loads(self._hear())
+        said, _, points = heard.rpartition(" ")
+        if not said.startswith("sha256:"):
+            return heard
+        self.points = int(points)
+        return said
 
     def _say(
         self,

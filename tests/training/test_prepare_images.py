@@ -126,5 +126,5 @@ def test_recipes_know_the_size_of_a_snapshot() -> None:
     about = subject(Snapshot(8))
     assert about == Subject("image", "classification", LABELS, 4, (), 12, 3)
     features = resolve(parse({}), about)["features"]
-    assert features == {"side": 16, "channels": 3}
-    assert params_of(Image.Params, features, "features").side == 16
+    assert features == {"side": 12, "channels": 3}
+    assert params_of(Image.Params, features, "features").side == 12

@@ -133,7 +133,8 @@ def _reliability(e: Result) -> Figure:
 
 
 def _confusion(e: Result) -> Figure:
-    caption = "Rows by true label and by most probable label, whatever the cut-offs."
+    whatever = "" if e.model.cutoffs is None else ", whatever the cut-offs"
+    caption = f"Rows by true label and by most probable label{whatever}."
     return Figure("Which label for which", caption, drawing.svg(plots.confusion(e.confusion, e.labels)))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -27,6 +29,8 @@ from lithify.media import mime
 from lithify.metrics import wilson
 
 CONTENT_LENGTH = 20_000
+WITHOUT_PICTURE = 3
+"""Mistakes of each true label that are listed of images whose pictures are not shown."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,26 @@ def render(evaluation: Result, show_content: bool = False) -> str:
         novelty=[] if evaluation.unusual is None else unusual.table(evaluation.unusual),
         coverage_lines=_coverage_lines(evaluation),
         tree=_tree(evaluation),
-        mistakes=[_shown(evaluation, mistake, show_content) for mistake in evaluation.mistakes],
+        mistakes=[_shown(evaluation, mistake, show_content) for mistake in _listed(evaluation, show_content)],
         wrong=int(np.count_nonzero(evaluation.y != evaluation.predicted)),
         facts=facts,
         side_rows=[(side, list(facts.labels[side].values()), rows) for side, rows in facts.sides.items()],
         card=[(name, words.flat({name: value})) for name, value in evaluation.card.items()],
         show_content=show_content,
     )
+
+
+def _listed(e: Result, show_content: bool) -> Sequence[Mistake | Miss]:
+    """The mistakes that are listed: of images whose pictures are not shown only the worst of each label."""
+    if show_content or e.snapshot.kind != "image":
+        return e.mistakes
+    count: Counter[object] = Counter()
+    kept = []
+    for mistake in e.mistakes:
+        count[mistake.truth] += 1
+        if count[mistake.truth] <= WITHOUT_PICTURE:
+            kept.append(mistake)
+    return kept
 
 
 def _bound(text: str) -> str:

@@ -28,7 +28,6 @@ CELLS = 8
 LEAST_SIDE = 8
 FITTED_ROWS, FITTED_BYTES = 10_000, 256 << 20
 """The most images, and bytes of their pixels, that mean and spread are taken of."""
-_LEAST_SETTLED = 16
 _STEPS = ((144, 128), (192, 160))
 _LARGEST = 224
 
@@ -117,14 +116,14 @@ class Image(Features):
 def settled_side(short: int) -> int:
     """The side that images are best learned at, from the side that is the short one in the middle of all of them.
 
-    Below 16 pixels images are enlarged, for the networks halve them three times; up to 40 nothing is scaled; up to 96
-    the nearest multiple of 8 is taken; above, 128, 160 or 224.
+    Below 8 pixels images are enlarged; up to 40 nothing is scaled; up to 96 the nearest multiple of 8 is taken; above,
+    128, 160 or 224.
 
     >>> [settled_side(side) for side in (8, 28, 40, 44, 64, 100, 150, 400)]
-    [16, 28, 40, 48, 64, 128, 160, 224]
+    [8, 28, 40, 48, 64, 128, 160, 224]
     """
     if short <= 40:
-        return max(_LEAST_SETTLED, short)
+        return max(LEAST_SIDE, short)
     if short <= 96:
         return (short + 4) // 8 * 8
     return next((side for below, side in _STEPS if short < below), _LARGEST)

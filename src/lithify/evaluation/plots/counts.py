@@ -22,6 +22,8 @@ from lithify.evaluation.marks import (
     stacked,
 )
 
+ACROSS = 40
+"""Letters of all labels together that stand side by side below the grid; of more the labels are tilted."""
 WORST = 20
 """Pairs of labels that are shown where there are too many labels for a grid."""
 
@@ -43,8 +45,9 @@ def confusion(counts: NDArray[np.int64], labels: Sequence[str]) -> Spec:
         for i in range(len(labels))
         for j in range(len(labels))
     ]
+    across = bare(0 if sum(map(len, names)) <= ACROSS else -40)
     axes = {
-        "x": {"field": "predicted", "type": "nominal", "sort": names, "title": "predicted", "axis": bare(0)},
+        "x": {"field": "predicted", "type": "nominal", "sort": names, "title": "predicted", "axis": across},
         "y": {"field": "truth", "type": "nominal", "sort": names, "title": "true label", "axis": bare(0)},
     }
     colour = {"condition": {"test": "datum.right", "value": PALETTE["negative"]}, "value": PALETTE["positive"]}

@@ -197,7 +197,11 @@ def test_a_budget_is_timed_kept_and_remembered(home, learner, monkeypatch) -> No
             outcome = train(home, snap, asked, source="two", settings=Settings(threads=2))
         assert outcome.model.card["recipe"] == first
         outcome.model.verify()
-    assert first["params"] == resolved(home, snap, parse(tables.recipe(learner)))["params"]
+    usual = resolved(home, snap, parse(tables.recipe(learner)))["params"]
+    if learner == "ensemble":  # where there is a contest, time that is left buys more bags
+        assert first["params"]["repeats"] > usual["repeats"]
+        usual["repeats"] = first["params"]["repeats"]
+    assert first["params"] == usual
 
 
 def test_a_time_split_learns_forward(home) -> None:

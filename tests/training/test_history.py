@@ -56,6 +56,21 @@ def test_what_is_no_curve_is_none(home, run, wrong) -> None:
     assert history(home.run_folder(run), run) == []
 
 
+def test_points_that_were_not_reached_are_left_out(home, run) -> None:
+    tally = np.array([[1.5, 2.0, 0.25, 2.0], [3.0, 1.0, 0.5, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    _save(home, run, 3, {"current/history": tally})
+    assert history(home.run_folder(run), run) == [Point(1, 2.0, 0.25), Point(3, 1.0, 0.5)]
+
+
+def test_the_step_of_a_killed_session_is_that_of_its_checkpoint(home, run, capsys) -> None:
+    assert home.catalog.run(run).step < 70
+    _save(home, run, 70, {})
+    for arguments in (["runs"], ["runs", run[7:19]]):
+        assert main([*arguments, "--home", str(home.path), "--json"]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert (document["runs"][0] if "runs" in document else document)["step"] == 70
+
+
 def test_runs_shows_it(home, run, capsys, monkeypatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     _save(home, run, 100, {"current/history": ROWS})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +49,7 @@ def runs(
         return _pack(terminal, opened, run, api.check_out(pack))
     if run is not None:
         return show_run(terminal, opened, run, home)
-    found = opened.catalog.runs()
+    found = [_up_to_date(opened, row) for row in opened.catalog.runs()]
     terminal.document({"runs": [_document(row) for row in found]})
     if not found:
         return terminal.paragraph("There are no runs yet. Next: lithify train DATA")
@@ -82,6 +83,13 @@ def _names(home: Home) -> dict[str, str]:
     return {digest: name for name, digest in home.catalog.names().items()}
 
 
+def _up_to_date(home: Home, row: RunRow) -> RunRow:
+    """The run with the step that its newest checkpoint has, which a session that was killed could not enter."""
+    from lithify.training.checkpoint import newest
+
+    return row if row.state == "finished" else replace(row, step=max(row.step, newest(home.run_folder(row.key))))
+
+
 def _steps(row: RunRow) -> str:
     return f"{row.step:,}/{row.steps:,}" if row.steps else f"{row.step:,}"
 
@@ -101,7 +109,7 @@ def _document(row: RunRow) -> dict[str, Any]:
 
 def show_run(terminal: Terminal, home: Home, key: str, folder: Path | None) -> None:
     """One run: where it stands, its sessions, its learning curve while it is unfinished, and its recipe."""
-    row = home.catalog.run(key)
+    row = _up_to_date(home, home.catalog.run(key))
     from lithify import recipe as recipes
     from lithify.training.history import history
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import novelty
+from lithify.data import split
 from lithify.data.snapshot import Snapshot
 from lithify.model import unknowns
 from lithify.model.draft import Draft
@@ -59,7 +60,9 @@ def _limits(snapshot: Snapshot, draft: Draft, test_rows: int, unknown: Mapping[s
     rule = snapshot.manifest["split"]["rule"]
     limits = [
         "The parameters never change; what the world does after the newest training row is unknown to the model.",
-        "Training rows and the half of validation that may stop training were learned from; the other half calibrated.",
+        "Training rows and the half of validation that may stop training were learned from; the other half calibrated."
+        if len(snapshot.rows("validation")) > (snapshot.table.side == split.CALIBRATE).sum()
+        else "Training rows were learned from; validation rows calibrated.",
     ]
     if rule != "time":
         limits.append("The split is not by time: the figures flatter a model that has to judge the future.")

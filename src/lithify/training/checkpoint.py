@@ -39,6 +39,11 @@ class Checkpoint:
     arrays: dict[str, NDArray[Any]]
 
 
+def newest(folder: Path) -> int:
+    """Step of the newest checkpoint in the folder of a run, whole or not; 0 where there is none."""
+    return max((int(path.stem) for path in folder.glob("*.checkpoint") if path.stem.isdecimal()), default=0)
+
+
 class Checkpoints:
     """The checkpoints of one run, for as long as a session lasts; leaving the context waits for the writer.
 

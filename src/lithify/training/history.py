@@ -14,7 +14,8 @@ from lithify.store import container
 from lithify.training.checkpoint import KIND
 
 NAME = "history"
-"""The array of a learner's state that holds its curve: float32 rows of step, loss, accuracy and whatever else."""
+"""The array of a learner's state that holds its curve: rows of step, loss and accuracy; a fourth column says how many
+steps each row stands for, 0 where it was not reached yet."""
 _COLUMNS = ("step", "loss", "accuracy")
 
 
@@ -46,8 +47,9 @@ def curve(arrays: Mapping[str, NDArray[Any]]) -> list[Point]:
     found = arrays.get(f"current/{NAME}", arrays.get(f"finished/model/{NAME}"))
     if found is None or found.ndim != 2 or found.shape[1] < len(_COLUMNS) or found.dtype.kind != "f":
         return []
+    reached = found if found.shape[1] == len(_COLUMNS) else found[found[:, len(_COLUMNS)] > 0]
     return [
         Point(int(step), *(float(value) if np.isfinite(value) else None for value in (loss, accuracy)))
-        for step, loss, accuracy in found[:, : len(_COLUMNS)].astype(np.float64)
+        for step, loss, accuracy in reached[:, : len(_COLUMNS)].astype(np.float64)
         if np.isfinite(step)
     ]

@@ -179,24 +179,25 @@ def _average(job: Job, arrays: dict[str, NDArray[Any]], step: int) -> None:
 
 
 def _noted(job: Job, history: NDArray[np.float64], step: int, total: Partial) -> NDArray[np.float64]:
-    """The history with this step: sums of steps, their number, loss and accuracy of each point."""
+    """The history with this step: means of step, loss and accuracy of each point, and how many steps they are of."""
     noted = history.copy()
-    point = min(step, job.steps - 1) * len(history) // job.steps
+    point = noted[min(step, job.steps - 1) * len(history) // job.steps]
     rows = float(job.batch)
-    noted[point] += [1.0, step + 1.0, float(total["loss"][0]) / rows, float(total["right"][0]) / rows]
+    here = np.array([step + 1.0, float(total["loss"][0]) / rows, float(total["right"][0]) / rows])
+    point[3] += 1.0
+    point[:3] += (here - point[:3]) / point[3]
     return noted
 
 
 def curve(history: NDArray[np.float64]) -> NDArray[np.float32]:
     """Points of a history as (points, 3) float32: step, mean loss, mean accuracy; those that were reached."""
-    reached = history[history[:, 0] > 0.0]
-    return (reached[:, 1:] / reached[:, :1]).astype(np.float32)
+    return history[history[:, 3] > 0.0, :3].astype(np.float32)
 
 
 def latest(state: State) -> dict[str, float]:
     """Loss and accuracy at the newest point of the history of a running state; nothing before the first step."""
     history = state.arrays.get("history")
-    if history is None or history.ndim != 2 or history.shape[1] != 4 or not history[:, 0].any():
+    if history is None or history.ndim != 2 or history.shape[1] != 4 or not history[:, 3].any():
         return {}
-    _, _, loss, accuracy = history[np.flatnonzero(history[:, 0])[-1]] / history[np.flatnonzero(history[:, 0])[-1], 0]
+    _, loss, accuracy, _ = history[np.flatnonzero(history[:, 3])[-1]]
     return {"loss": float(loss), "accuracy": float(accuracy)}

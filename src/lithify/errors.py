@@ -16,7 +16,9 @@ Each class carries a stable ``code`` (for programs), an ``exit_status`` (for she
     │   └── TooFewRows           no rows, one label only, or too few to split
     ├── IntegrityError           bytes that are not what their digest or seal says
     │   ├── MalformedContainer   a container that breaks the format
-    │   └── GoldenMismatch       a model that no longer predicts what it did when sealed
+    │   ├── GoldenMismatch       a model that no longer predicts what it did when sealed
+    │   ├── HistoryBroken        a history whose entries no longer hang together
+    │   └── SignatureError       a signature that is missing or does not fit
     ├── NewerFormat              written by a later Lithify
     ├── StoreError               the home cannot be read or written
     │   └── StoreFull            no space left, or not allowed to write
@@ -25,6 +27,18 @@ Each class carries a stable ``code`` (for programs), an ``exit_status`` (for she
     │   ├── RunChanged           data, recipe or engine changed under an unfinished run
     │   ├── EngineMismatch       this machine would not compute the same bits
     │   └── SessionEnded         the session stopped before the end; run again to resume
+    ├── PromotionRefused         a model that may not take an alias
+    │   └── AliasMoved           the alias points elsewhere than expected
+    ├── ServiceError             a request that a server refuses
+    │   ├── Unauthorized         no token, or an unknown one
+    │   ├── Forbidden            a token that is not for this alias
+    │   ├── MethodNotAllowed     a route that has no such method
+    │   ├── RequestTimeout       a request that did not arrive whole in time
+    │   ├── TooLarge             a body beyond the limit
+    │   ├── UnsupportedMedia     a body of a type that the model does not read
+    │   ├── TooManyRequests      one client asks for too much at a time
+    │   ├── HeadersTooLarge      headers beyond the limit
+    │   └── Overloaded           the server has too much to do, or is stopping
     ├── MissingExtra             an optional dependency is not installed
     └── Unsupported              a platform or a request Lithify does not handle
 """
@@ -183,6 +197,18 @@ class GoldenMismatch(IntegrityError):
     code = "golden-mismatch"
 
 
+class HistoryBroken(IntegrityError):
+    """A history whose entries no longer hang together: something was changed or taken out."""
+
+    code = "history-broken"
+
+
+class SignatureError(IntegrityError):
+    """A signature that is missing, does not fit the bytes, or is by another key."""
+
+    code = "signature"
+
+
 class NewerFormat(LithifyError):
     """Written by a later Lithify than this one."""
 
@@ -247,6 +273,91 @@ class SessionEnded(RunError):
     def __init__(self, run: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.run = run
+
+
+class PromotionRefused(LithifyError):
+    """A model that may not take an alias: not compared with what is served now, or found worse."""
+
+    code = "promotion-refused"
+    exit_status = os.EX_NOPERM
+    http_status = 409
+
+
+class AliasMoved(PromotionRefused):
+    """The alias points elsewhere than expected: somebody else was first."""
+
+    code = "alias-moved"
+
+
+class ServiceError(LithifyError):
+    """A request that a server refuses."""
+
+    code = "service"
+    exit_status = os.EX_PROTOCOL
+    http_status = 400
+
+
+class Unauthorized(ServiceError):
+    """No token, or one that is not known."""
+
+    code = "unauthorized"
+    http_status = 401
+
+
+class Forbidden(ServiceError):
+    """A token that is not for this alias."""
+
+    code = "forbidden"
+    http_status = 403
+
+
+class MethodNotAllowed(ServiceError):
+    """A route that has no such method."""
+
+    code = "method-not-allowed"
+    http_status = 405
+
+
+class RequestTimeout(ServiceError):
+    """A request that did not arrive whole in time."""
+
+    code = "request-timeout"
+    http_status = 408
+
+
+class TooLarge(ServiceError):
+    """A body, or a number of rows, beyond the limit."""
+
+    code = "too-large"
+    http_status = 413
+
+
+class UnsupportedMedia(ServiceError):
+    """A body of a type that the model does not read."""
+
+    code = "unsupported-media"
+    http_status = 415
+
+
+class TooManyRequests(ServiceError):
+    """One client asks for too much at a time."""
+
+    code = "too-many-requests"
+    http_status = 429
+
+
+class HeadersTooLarge(ServiceError):
+    """Headers beyond the limit."""
+
+    code = "headers-too-large"
+    http_status = 431
+
+
+class Overloaded(ServiceError):
+    """The server has too much to do, or is stopping; try again later."""
+
+    code = "overloaded"
+    http_status = 503
 
 
 class MissingExtra(LithifyError):

@@ -60,6 +60,11 @@ class Catalog:
         self._clock = clock
         self._db = Database(path, SCHEMA)
 
+    @property
+    def database(self) -> Database:
+        """The file, for other tables of it."""
+        return self._db
+
     def close(self) -> None:
         """Closes the file; it opens again when next used."""
         self._db.close()

@@ -111,7 +111,7 @@ class Database:
         self._begin(connection)
         try:
             for script in self._schema[self._version(connection) :]:
-                for statement in filter(str.strip, script.split(";")):
+                for statement in _statements(script):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {len(self._schema)}")
             blobs.reach("commit")
@@ -154,6 +154,20 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise _as_error(error, doing, self.path) from error
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; one with semicolons inside, such as a trigger, stays whole.
+
+    >>> list(_statements("SELECT 1; CREATE TRIGGER t BEFORE DELETE ON x BEGIN SELECT 1; END;"))
+    ['SELECT 1;', ' CREATE TRIGGER t BEFORE DELETE ON x BEGIN SELECT 1; END;']
+    """
+    held = ""
+    for piece in script.split(";")[:-1]:
+        held += piece + ";"
+        if sqlite3.complete_statement(held):
+            yield held
+            held = ""
 
 
 def _primary(error: sqlite3.Error) -> int:

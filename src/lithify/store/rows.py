@@ -55,6 +55,31 @@ SCHEMA = [
     ) STRICT;
     CREATE INDEX ledger_split ON ledger (snapshot, split);
     """,
+    """
+    CREATE TABLE aliases (
+        name TEXT PRIMARY KEY, model TEXT NOT NULL REFERENCES models (digest), entries INTEGER NOT NULL,
+        head TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE history (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, alias TEXT NOT NULL, number INTEGER NOT NULL, entry TEXT NOT NULL,
+        digest TEXT NOT NULL UNIQUE, UNIQUE (alias, number)
+    ) STRICT;
+    CREATE TRIGGER history_stays BEFORE UPDATE ON history BEGIN SELECT raise(ABORT, 'history only grows'); END;
+    CREATE TRIGGER history_grows BEFORE DELETE ON history BEGIN SELECT raise(ABORT, 'history only grows'); END;
+    CREATE TABLE comparisons (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, champion TEXT NOT NULL, challenger TEXT NOT NULL,
+        snapshot TEXT NOT NULL, verdict TEXT NOT NULL, digest TEXT NOT NULL, created INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX comparisons_pair ON comparisons (challenger, champion);
+    CREATE TABLE tokens (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, hash TEXT NOT NULL UNIQUE,
+        aliases TEXT NOT NULL, created INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE signatures (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, model TEXT NOT NULL, digest TEXT NOT NULL, created INTEGER NOT NULL,
+        UNIQUE (model, digest)
+    ) STRICT;
+    """,
 ]
 """Script number ``i`` leads from version ``i`` to ``i + 1``. Models evaluated here may come from elsewhere, so
 evaluations and the ledger refer to digests that need not be in the catalog."""

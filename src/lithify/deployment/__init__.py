@@ -1,0 +1,1 @@
+"""What happens to a sealed model after training: it takes a name, serves, and gives way to another."""

@@ -1,0 +1,1 @@
+"""Models over HTTP: the protocol, the routes, and the processes that answer."""

@@ -1,0 +1,1 @@
+"""Two models on the same rows: which one is better, and what says so."""

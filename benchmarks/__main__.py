@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from benchmarks.options import Options, find_archive
 
@@ -12,8 +13,14 @@ NAMES = {
     "mail_accuracy": "how well spam is told from ham, beside peers, on several splits",
     "mail_speed": "how fast: archive to model, scoring, command line, checkpoints",
 }
-ALONE = {"forest_scoring": "how fast a forest scores rows, by our kernels and by LightGBM"}
+ALONE = {
+    "forest_scoring": "how fast a forest scores rows, by our kernels and by LightGBM",
+    "comparisons": "how often compare calls a challenger better that is none",
+    "promotions": "how long promoting and rolling back take",
+    "transport": "how many requests a second the HTTP protocol takes, beside uvicorn",
+}
 LONG = {"tables": "how well and how fast tables are learned, beside peers; hours, so it must be named"}
+SERVING = {"serving": "how many requests a second, beside other servers; must be named"}
 IMAGES = {
     "images": "how well images are classified after a given time, beside peers; must be named",
     "images_speed": "how fast images go through, beside ordinary PyTorch; must be named",
@@ -25,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     names = given.names or list(NAMES)
-    known = {**NAMES, **ALONE, **LONG, **IMAGES}
+    known = {**NAMES, **ALONE, **LONG, **IMAGES, **SERVING}
     if unknown := sorted({*names} - known.keys()):
         parser.error(f"there is no benchmark {unknown[0]!r}; there are {', '.join(known)}")
     for number, name in enumerate(names):
@@ -65,7 +72,7 @@ def _tables(parser: argparse.ArgumentParser, given: argparse.Namespace) -> objec
 def _parser() -> argparse.ArgumentParser:
     from benchmarks import tables_options
 
-    listed = "\n".join(f"  {name:14} {what}" for name, what in (NAMES | ALONE | LONG | IMAGES).items())
+    listed = "\n".join(f"  {name:14} {what}" for name, what in (NAMES | ALONE | LONG | IMAGES | SERVING).items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"Runs benchmarks, ours and peers on the same rows.\n\n{listed}",
@@ -75,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", metavar="PATH", help="archive of mail, or the folder that holds the data")
     parser.add_argument("--rows", type=int, metavar="N", help="about how many messages to use; not to be quoted")
     parser.add_argument("--quick", action="store_true", help="one repeat of each timing; not to be quoted")
+    parser.add_argument(
+        "--servers", type=Path, metavar="FOLDER", help="the folder with the environments mls, mlf and bento of serving"
+    )
     tables_options.add(parser)
     return parser
 

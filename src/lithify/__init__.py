@@ -36,16 +36,23 @@ if TYPE_CHECKING:
     from lithify.api import audit, diff, evaluate, export, open, snapshot, train, verify, withdraw
     from lithify.data.snapshot import Snapshot
     from lithify.evaluation.audit.finding import Audit
+    from lithify.evaluation.comparison.comparison import Comparison
     from lithify.evaluation.evaluate import Evaluation
     from lithify.model.explain import Explanation
     from lithify.model.export import Export
     from lithify.model.model import Model
     from lithify.model.prediction import Prediction
+    from lithify.workflow.comparing import compare
+    from lithify.workflow.promoting import history, promote, rollback
+    from lithify.workflow.retraining import retrain
+    from lithify.workflow.serving import serve
+    from lithify.workflow.signing import provenance, sign, verify_signature
 
     __version__: str
 
 __all__ = [
     "Audit",
+    "Comparison",
     "Evaluation",
     "Explanation",
     "Export",
@@ -54,26 +61,45 @@ __all__ = [
     "Snapshot",
     "__version__",
     "audit",
+    "compare",
     "diff",
     "errors",
     "evaluate",
     "export",
+    "history",
     "open",
+    "promote",
+    "provenance",
+    "retrain",
+    "rollback",
+    "serve",
+    "sign",
     "snapshot",
     "train",
     "verify",
+    "verify_signature",
     "withdraw",
 ]
 
 _VERBS = ("audit", "diff", "evaluate", "export", "open", "snapshot", "train", "verify", "withdraw")
 _HOMES = dict.fromkeys(_VERBS, "lithify.api") | {
     "Audit": "lithify.evaluation.audit.finding",
+    "Comparison": "lithify.evaluation.comparison.comparison",
     "Evaluation": "lithify.evaluation.evaluate",
     "Explanation": "lithify.model.explain",
     "Export": "lithify.model.export",
     "Model": "lithify.model.model",
     "Prediction": "lithify.model.prediction",
     "Snapshot": "lithify.data.snapshot",
+    "compare": "lithify.workflow.comparing",
+    "history": "lithify.workflow.promoting",
+    "promote": "lithify.workflow.promoting",
+    "provenance": "lithify.workflow.signing",
+    "retrain": "lithify.workflow.retraining",
+    "rollback": "lithify.workflow.promoting",
+    "serve": "lithify.workflow.serving",
+    "sign": "lithify.workflow.signing",
+    "verify_signature": "lithify.workflow.signing",
 }
 
 

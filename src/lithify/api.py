@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lithify.errors import GoldenMismatch, MalformedContainer, NotFound, StoreFull, UsageError
 from lithify.parsing import assignments, field_kinds, make_recipe, make_settings
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from lithify.store.home import Home
     from lithify.training.run import Outcome, Settings
 
-    Place = Home | Path | str | None
-    Data = Snapshot | Path | str | Any
+    Place: TypeAlias = Home | Path | str | None
+    Data: TypeAlias = Snapshot | Path | str | Any
 
 SUFFIX = ".lith"
 
@@ -342,7 +342,7 @@ def open(thing: Path | str, *, verify: bool = False, home: Place = None) -> Mode
     """
     from lithify.model.model import open_model
 
-    if Path(thing).expanduser().exists() or str(thing).endswith(SUFFIX):
+    if Path(thing).expanduser().is_file() or str(thing).endswith(SUFFIX):
         try:
             return open_model(Path(thing).expanduser(), verify=verify)
         except MalformedContainer as error:
@@ -432,7 +432,7 @@ def export(
     ------
     Unsupported
         The model is not a network that classifies images.
-    RunError
+    GoldenMismatch
         A row would get another label; nothing is written.
     """
     from lithify.data.snapshot import Snapshot

@@ -7,7 +7,7 @@ rounded sums: equal scores give equal bits on every machine.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -90,6 +90,28 @@ def apply_temperature(state: Mapping[str, Any], raw: ArrayLike) -> NDArray[np.fl
         return numerics.softmax(state["slope"] * scores)
     z = state["slope"] * (scores[:, 1] - scores[:, 0]) + state["offset"]
     return np.stack([numerics.sigmoid(-z), numerics.sigmoid(z)], axis=1)
+
+
+def apply_to_row(state: Mapping[str, Any], raw: Sequence[float]) -> list[float]:
+    """:func:`apply_temperature` of one row, to the bit, in plain Python: for a few rows quicker than arrays.
+
+    >>> apply_to_row(identity(2), [0.0, 0.0])
+    [0.5, 0.5]
+    """
+    exp = numerics.exp_float
+    if state["kind"] == "temperature":
+        slope = state["slope"]
+        scores = [slope * score for score in raw]
+        highest = max(scores)
+        parts = [exp(score - highest) for score in scores]
+        total = parts[0]
+        for part in parts[1:]:
+            total += part
+        return [part / total for part in parts]
+    z = state["slope"] * (raw[1] - raw[0]) + state["offset"]
+    e = exp(-abs(z))
+    whole = 1.0 + e
+    return [(e if z > 0.0 else 1.0) / whole, (e if z < 0.0 else 1.0) / whole]
 
 
 def choose_cutoffs(ham_scores: ArrayLike, spam_scores: ArrayLike, budget: float) -> dict[str, Any]:

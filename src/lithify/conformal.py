@@ -15,6 +15,7 @@ infinite, ``held`` is false and :func:`sentences` says so.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -115,6 +116,19 @@ def apply_sets(state: Mapping[str, Any], probabilities: ArrayLike) -> NDArray[np
     return filled
 
 
+def set_of(state: Mapping[str, Any], probabilities: Sequence[float]) -> list[bool]:
+    """:func:`apply_sets` of one row, in plain Python: for a few rows quicker than arrays.
+
+    >>> set_of({"thresholds": [0.8, 0.6]}, [0.35, 0.65])
+    [False, True]
+    """
+    held = [share >= least for share, least in zip(probabilities, state["thresholds"], strict=True)]
+    if any(held):
+        return held
+    most = max(probabilities)
+    return [share == most for share in probabilities]
+
+
 def fit_intervals(predicted: ArrayLike, y: ArrayLike, coverage: float = 0.9) -> dict[str, Any]:
     """Fits the half-widths of intervals around predicted values: one for each bin of predicted values.
 
@@ -171,6 +185,17 @@ def apply_intervals(state: Mapping[str, Any], predicted: ArrayLike) -> NDArray[n
     margins = np.array([math.inf if margin is None else margin for margin in state["margins"]], dtype=np.float64)
     half = margins[np.searchsorted(np.array(state["edges"], dtype=np.float64), middle, side="right")]
     return np.stack([middle - half, middle + half], axis=1)
+
+
+def interval_of(state: Mapping[str, Any], predicted: float) -> tuple[float, float]:
+    """:func:`apply_intervals` of one row, to the bit, in plain Python.
+
+    >>> interval_of({"edges": [99.5], "margins": [45.0, None]}, 50.0)
+    (5.0, 95.0)
+    """
+    margin = state["margins"][bisect_right(state["edges"], predicted)]
+    half = math.inf if margin is None else margin
+    return predicted - half, predicted + half
 
 
 def form(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ accurate to 1 ulp).
 from __future__ import annotations
 
 import functools
+import math
 import os
 import platform
 import sys
@@ -67,7 +68,7 @@ def exp(x: ArrayLike) -> NDArray[np.float64]:
     """
     values = np.asarray(x, dtype=np.float64)
     if values.size <= _FEW:
-        return np.array([exp_scalar(value) for value in values.ravel().tolist()]).reshape(values.shape)
+        return np.array([exp_float(value) for value in values.ravel().tolist()]).reshape(values.shape)
     missing = np.isnan(values)
     bounded = np.where(missing, 0.0, np.maximum(np.minimum(values, _EXP_TOP), _EXP_BOTTOM))
     with np.errstate(over="ignore", under="ignore"):
@@ -173,6 +174,29 @@ def exp_scalar(x: float) -> float:
     first = float(np.int64((half + np.int64(1023)) << np.int64(52)).view(np.float64))
     second = float(np.int64((k - half + np.int64(1023)) << np.int64(52)).view(np.float64))
     return (y * first) * second
+
+
+def exp_float(x: float) -> float:
+    """:func:`exp` of one number in plain Python, operation for operation: far quicker than with NumPy's scalars.
+
+    The two powers of two are exact however they are made.
+
+    >>> exp_float(0.0), exp_float(-800.0), exp_float(800.0)
+    (1.0, 0.0, inf)
+    """
+    if x != x:
+        return x
+    bounded = max(min(x, _EXP_TOP), _EXP_BOTTOM)
+    whole = (bounded * _INVERSE_LN2 + _ROUNDER) - _ROUNDER
+    high = bounded - whole * _LN2_HIGH
+    low = whole * _LN2_LOW
+    r = high - low
+    t = r * r
+    c = r - t * (_P1 + t * (_P2 + t * (_P3 + t * (_P4 + t * _P5))))
+    y = 1.0 - ((low - (r * c) / (2.0 - c)) - high)
+    k = int(whole)
+    half = k >> 1
+    return (y * math.ldexp(1.0, half)) * math.ldexp(1.0, k - half)
 
 
 def log_scalar(x: float) -> float:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from lithify import errors
+from lithify.cli import app
+
 from .conftest import Place, message, write_mail
 
 BASE = [sys.executable, "-m", "lithify"]
@@ -72,3 +75,14 @@ def test_output_that_cannot_show_every_character(place: Place, tmp_path: Path) -
 def test_python_dash_m_is_the_command() -> None:
     done = subprocess.run([*BASE, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("lithify ")
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def absent(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow.lib")
+
+    monkeypatch.setattr(app, "_dispatch", absent)
+    assert app.run(["snapshot", "mail"]) == errors.MissingExtra.exit_status
+    assert "pyarrow is not installed, and this command needs it. Run: pip install lithify" in " ".join(
+        capsys.readouterr().err.split()
+    )

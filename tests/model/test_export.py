@@ -10,7 +10,7 @@ import pytest
 
 from lithify import calibration, canon
 from lithify.data.state import State
-from lithify.errors import RunError, Unsupported
+from lithify.errors import GoldenMismatch, Unsupported
 from lithify.learners.network.graph.build import Builder
 from lithify.learners.network.graph.graph import Value, to_json
 from lithify.learners.network.graph.pixels import pixels
@@ -130,7 +130,7 @@ def test_a_differing_label_stops_it(tmp_path, monkeypatch) -> None:
     )
     right = export._encoded
     monkeypatch.setattr(export, "_encoded", lambda draft, digest: right(other, digest))
-    with pytest.raises(RunError, match="another label"):
+    with pytest.raises(GoldenMismatch, match="another label"):
         export_onnx(draft, tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 

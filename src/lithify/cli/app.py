@@ -15,13 +15,25 @@ from typing import NoReturn, cast
 
 from lithify.cli import parser
 from lithify.cli.output import INTERRUPTED, TERMINATED, UNREAD, Terminal, tolerant
-from lithify.errors import LithifyError, UsageError, as_store_error
+from lithify.errors import LithifyError, MissingExtra, UsageError, as_store_error
 
 SECTIONS: dict[str, dict[str, str]] = {
     "Start here": {"demo": "demo"},
     "Data": {"snapshot": "data", "audit": "auditing", "diff": "data", "withdraw": "data"},
     "Training": {"train": "training", "runs": "runs"},
-    "Models": {"evaluate": "using", "predict": "using", "explain": "using", "verify": "using", "export": "export"},
+    "Models": {"evaluate": "using", "predict": "using", "explain": "using", "verify": "verifying", "export": "export"},
+    "Deployment": {
+        "promote": "deploying",
+        "rollback": "deploying",
+        "history": "deploying",
+        "retrain": "retraining",
+        "compare": "comparing",
+        "serve": "serving",
+        "token": "tokens",
+        "filter": "filtering",
+        "sign": "signing",
+        "provenance": "signing",
+    },
     "Housekeeping": {"show": "keeping", "ls": "keeping", "gc": "keeping", "doctor": "keeping"},
 }
 """Commands by section, each with the file of this package that holds it; a file loads when its command runs."""
@@ -52,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
         quiet="--quiet" in arguments or "-q" in arguments,
         lines=arguments[:1] == ["predict"],
     )
-    resumable = arguments[:1] in (["train"], ["demo"])
+    resumable = arguments[:1] in (["train"], ["retrain"], ["demo"])
     try:
         with _terminable():
             status = _dispatch(list(arguments))
@@ -68,6 +80,8 @@ def run(arguments: Sequence[str]) -> int:
         return _unread()
     except OSError as error:
         return _fail(terminal, as_store_error(error, "running the command"))
+    except ModuleNotFoundError as error:
+        return _fail(terminal, _missing(error))
     except Exception as error:
         if os.environ.get("LITHIFY_TRACEBACK"):
             raise
@@ -122,6 +136,12 @@ def _fail(terminal: Terminal, error: LithifyError) -> int:
         _unread()
         terminal.error(error)
     return error.exit_status
+
+
+def _missing(error: ModuleNotFoundError) -> MissingExtra:
+    """A library that every full installation has, and a smaller one may lack."""
+    name = (error.name or "a library").partition(".")[0]
+    return MissingExtra(f"{name} is not installed, and this command needs it.", hint="Run: pip install lithify")
 
 
 def _unexpected(error: Exception) -> LithifyError:

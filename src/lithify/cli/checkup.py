@@ -8,6 +8,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,14 @@ PACKAGES = (
     "rich",
     "vl-convert-python",
 )
+EXTRAS = {
+    "boosting": (("lightgbm",), "boost", "To learn from tables by boosting"),
+    "images": (("pillow", "simplejpeg", "onnxruntime"), "images", "To read images and predict from them"),
+    "networks": (("torch", "onnxruntime"), "networks", "To train networks"),
+    "serving": (("httptools", "uvloop", "orjson", "python-multipart"), "serve", "To serve models"),
+    "signing": (("model-signing", "cryptography"), "sign", "To sign models and check signatures"),
+}
+"""What the extras bring: their packages, the name of the extra, what it is for."""
 LITTLE = 1 << 30
 
 
@@ -44,7 +53,7 @@ def checks(home: Path | None) -> list[Check]:
         _platform,
         _cores,
         _packages,
-        _boosting,
+        *(partial(_extra, name) for name in EXTRAS),
         lambda: _home(home),
         lambda: _permissions(home),
         lambda: _space(home),
@@ -83,12 +92,18 @@ def _packages() -> Check:
     return Check("packages", True, ", ".join(found[:4]))
 
 
-def _boosting() -> Check:
-    try:
-        return Check("boosting", True, f"lightgbm {version('lightgbm')}")
-    except PackageNotFoundError:
-        hint = "To learn from tables by boosting: pip install 'lithify[boost]'. Sealed models predict without it."
-        return Check("boosting", True, "lightgbm is not installed", hint)
+def _extra(name: str) -> Check:
+    """What is there of an extra; that it is missing is no fault."""
+    packages, extra, purpose = EXTRAS[name]
+    found, missing = [], []
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(package)
+    if missing:
+        return Check(name, True, f"not installed: {', '.join(missing)}", f"{purpose}: pip install 'lithify[{extra}]'.")
+    return Check(name, True, ", ".join(found))
 
 
 def _home(home: Path | None) -> Check:

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lithify.cli.output import plain
 from lithify.errors import DataError, LithifyError, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from lithify.data.schema import Problem, Row
     from lithify.data.source import Source
     from lithify.model.model import Model
     from lithify.model.prediction import Prediction
 
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 ROWS, BYTES = 512, 16 << 20
 """How many rows, or bytes, are scored together."""
 MANY = 32
 """From so many rows on, scoring them together is worth loading compiled code."""
 SMALL = 1 << 20
 """A file up to this size is opened twice, to see what it would be by itself."""
+
+
+class Reading(NamedTuple):
+    """How inputs are read: the column with the text, which rows of a database, which sheet of a workbook."""
+
+    text: str | None = None
+    query: str | None = None
+    sheet: str | None = None
 
 
 class Inputs:
@@ -101,13 +114,45 @@ class Inputs:
 
 
 def predictions(
-    model: Model, found: Iterable[Row | Problem], before_many: Callable[[], None]
+    model: Model, found: Iterable[Row | Problem], before_many: Callable[[], None], threads: int = 1
 ) -> Iterator[Prediction | Problem]:
     """A prediction for each row and a problem as it is, in the order in which they come.
 
     ``before_many`` is called once, before the first batch that is large enough for the compiled kernels. What came
-    before an error is judged before it is raised.
+    before an error is judged before it is raised. ``threads`` judge side by side.
     """
+    batches = _batches(found, before_many)
+    if threads == 1:
+        for batch in batches:
+            yield from _score(model, batch)
+        return
+    for scored in side_by_side(batches, lambda batch: list(_score(model, batch)), threads):
+        yield from scored
+
+
+def side_by_side(found: Iterable[Given], work: Callable[[Given], Made], threads: int) -> Iterator[Made]:
+    """What ``work`` makes of each thing, in their order; what came before an error is given before it is raised."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    waiting: deque[Future[Made]] = deque()
+    coming = iter(found)
+    with ThreadPoolExecutor(threads) as pool:
+        while True:
+            try:
+                some = next(coming, None)
+            except LithifyError:
+                yield from (future.result() for future in waiting)
+                raise
+            if some is None:
+                break
+            waiting.append(pool.submit(work, some))
+            while len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        yield from (future.result() for future in waiting)
+
+
+def _batches(found: Iterable[Row | Problem], before_many: Callable[[], None]) -> Iterator[list[Row | Problem]]:
+    """Rows and problems by so many, the last before an error too."""
     from lithify.data.schema import Problem
 
     batch: list[Row | Problem] = []
@@ -117,7 +162,7 @@ def predictions(
         try:
             row = next(coming, None)
         except LithifyError:
-            yield from _score(model, batch)
+            yield batch
             raise
         if row is None:
             break
@@ -127,9 +172,15 @@ def predictions(
             told = True
             before_many()
         if len(batch) >= ROWS or size >= BYTES:
-            yield from _score(model, batch)
+            yield batch
             batch, size = [], 0
-    yield from _score(model, batch)
+    yield batch
+
+
+def problem(found: Problem) -> dict[str, str]:
+    """What cannot be judged, as one line of ``lithify predict --json``."""
+    said = f"{found.reason}: {found.detail}" if found.detail else found.reason
+    return {"input": found.origin, "problem": said}
 
 
 def single(model: Model, item: str, text: str | None = None) -> tuple[str, bytes]:

@@ -13,18 +13,20 @@ from lithify.cli.progress import Progress, span
 
 
 def show(
-    thing: Annotated[str, Argument(metavar="THING", help="A model file, or a name or digest in the home.")],
+    thing: Annotated[str, Argument(metavar="THING", help="A model file, or a name, an alias or a digest in the home.")],
     as_json: o.Json = False,
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
     """Show a model's card, a snapshot or a run.
 
-    Of a snapshot also the quarantine list: what was left out, and why.
+    Of an alias also what it serves, since when and by whom; of a snapshot also the quarantine list: what was left out,
+    and why.
 
     Example: lithify show spam.lith
     """
     from lithify import api
+    from lithify.cli.deploying import aliases_of
     from lithify.cli.runs import show_run
     from lithify.cli.showing import show_model, show_snapshot
     from lithify.data.snapshot import open_snapshot
@@ -35,7 +37,7 @@ def show(
     opened = api.open_home(home)
     found = opened.catalog.find(thing)
     if found.kind == "model":
-        return show_model(terminal, api.open(found.digest, home=opened))
+        return show_model(terminal, api.open(found.digest, home=opened), aliases_of(opened, found.digest))
     if found.kind == "snapshot":
         return show_snapshot(terminal, opened, open_snapshot(opened, found.digest))
     return show_run(terminal, opened, found.digest, home)
@@ -46,16 +48,18 @@ def ls(
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """List snapshots and models.
+    """List snapshots, models and aliases.
 
     Example: lithify ls --json
     """
     from lithify import api
+    from lithify.cli.deploying import alias_document, show_aliases
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     opened = api.open_home(home)
     catalog = opened.catalog
     snapshots = [row for row in catalog.snapshots() if not row.erased]
+    standing = opened.aliases.standing()
     terminal.document(
         {
             "snapshots": [
@@ -73,6 +77,7 @@ def ls(
                 {"model": m.digest, "snapshot": m.snapshot, "run": m.run, "created": m.created}
                 for m in catalog.models()
             ],
+            "aliases": [alias_document(entry) for entry in standing.values()],
         }
     )
     if not snapshots and not catalog.models():
@@ -92,6 +97,9 @@ def ls(
             ],
             head=["model", "snapshot", "run", "sealed"],
         )
+    if standing:
+        terminal.say()
+        show_aliases(terminal, standing)
 
 
 def gc(
@@ -102,8 +110,8 @@ def gc(
 ) -> None:
     """Remove what nothing refers to any more.
 
-    Models stay, and so do snapshots that are named, that a model was trained on or that an unfinished run reads, with
-    all they need. Nothing younger than an hour goes.
+    Models, signatures and comparisons stay, and so do snapshots that are named, that a model was trained on, that the
+    history of an alias rests on or that an unfinished run reads, with all they need. Nothing younger than an hour goes.
 
     Example: lithify gc --dry-run
     """

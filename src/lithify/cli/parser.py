@@ -145,7 +145,7 @@ def _add(parser: argparse.ArgumentParser, parameter: Parameter) -> None:
     how, required = parameter.how, parameter.default is inspect.Parameter.empty
     value: dict[str, Any] = {"type": _VALUES[parameter.type]}
     if isinstance(how, Argument):
-        several = "+" if parameter.many else None if required else "?"
+        several = ("+" if required else "*") if parameter.many else None if required else "?"
         default = {} if required else {"default": parameter.default}
         parser.add_argument(parameter.name, metavar=how.metavar, nargs=several, **value, **default)
     elif parameter.type is bool:

@@ -10,14 +10,13 @@ import math
 import os
 import sys
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lithify.cli.inputs import side_by_side
 from lithify.cli.output import plain
 from lithify.errors import LithifyError, UsageError
 
@@ -139,39 +138,34 @@ def _behind(problem: Problem, file: str, last: int) -> bool:
     return _is_of(problem, file) and int(_number(problem.origin)) > last
 
 
-def scored(model: Model, found: Tables) -> Iterator[Scored | Problem]:
+def scored(model: Model, found: Iterable[Some | Problem], threads: int | None = None) -> Iterator[Scored | Problem]:
     """Raw scores of the rows and problems as they are, in the order in which they come.
 
     What came before an error is given before it is raised.
     """
-    waiting: deque[Future[Scored] | Problem] = deque()
-    workers = _cores()
-    with ThreadPoolExecutor(workers) as pool:
-        coming = iter(found)
-        while True:
-            try:
-                some = next(coming, None)
-            except LithifyError:
-                yield from _done(waiting, 0)
-                raise
-            if some is None:
-                break
-            waiting.append(pool.submit(_score, model, some) if isinstance(some, tuple) else some)
-            yield from _done(waiting, 2 * workers)
-        yield from _done(waiting, 0)
+    return side_by_side(found, lambda some: _score(model, some), threads or cores())
 
 
-def _score(model: Model, some: Some) -> Scored:
-    return Scored(some[0], model.raw(some[1]))
+def behind(found: Iterable[Some | Problem], count: int) -> Iterator[Some | Problem]:
+    """What comes behind so many rows and problems."""
+    for some in found:
+        if not isinstance(some, tuple):
+            if count == 0:
+                yield some
+            count = max(0, count - 1)
+            continue
+        origins, contents = some
+        if count < len(origins):
+            yield origins[count:], contents[count:]
+        count = max(0, count - len(origins))
 
 
-def _done(waiting: deque[Future[Scored] | Problem], most: int) -> Iterator[Scored | Problem]:
-    while len(waiting) > most:
-        first = waiting.popleft()
-        yield first.result() if isinstance(first, Future) else first
+def _score(model: Model, some: Some | Problem) -> Scored | Problem:
+    return Scored(some[0], model.raw(some[1])) if isinstance(some, tuple) else some
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lithify import canon
@@ -13,6 +14,7 @@ from lithify.cli.output import Terminal, count, moment, plain, short, size
 if TYPE_CHECKING:
     from lithify.data.snapshot import Snapshot
     from lithify.model.model import Model
+    from lithify.store.history import Entry
     from lithify.store.home import Home
 
 FIELDS = 10
@@ -24,8 +26,9 @@ NAMED = 24
 _OF = {"table": "a table", "image": "images"}
 
 
-def show_model(terminal: Terminal, model: Model) -> None:
-    """The card."""
+def show_model(terminal: Terminal, model: Model, served: Sequence[Entry] | None = None) -> None:
+    """The card, and what made aliases serve the model; None when it was not looked for in a home."""
+    from lithify.cli.deploying import alias_document, since
     from lithify.data.schema import Field
 
     card, importances = model.card, model.draft.importances()
@@ -42,12 +45,14 @@ def show_model(terminal: Terminal, model: Model) -> None:
             "cutoffs": model.cutoffs,
             "card": card,
         }
+        | ({} if served is None else {"aliases": [alias_document(entry) for entry in served]})
     )
     if terminal.as_json:
         return
     terminal.say(terminal.style(f"Model {short(model.digest)}", "bold") + f"  {model.kind}, {size(len(model.data))}")
     learned = ("labels", _labels(model.labels)) if model.labels else ("predicts", _target(card["data"]))
-    terminal.facts([("digest", model.digest), ("task", model.task), learned])
+    serves = [("serves as", since(entry)) for entry in served or ()]
+    terminal.facts([("digest", model.digest), ("task", model.task), learned, *serves])
     figures(terminal, model, card["test"]["metrics"])
     conformal(terminal, model)
     cutoffs(terminal, model)

@@ -1,4 +1,4 @@
-"""Commands about sealed models: evaluate, predict, explain, verify."""
+"""Commands about sealed models: evaluate, predict, explain."""
 
 from __future__ import annotations
 
@@ -83,6 +83,11 @@ def predict(
         list[str],
         Argument(metavar="INPUT...", help="Messages, images, folders, archives, tables; - is one on stdin."),
     ],
+    out: Annotated[
+        Path | None, Option("--out", metavar="FILE", help="Write them to a .jsonl, .csv or .parquet file.")
+    ] = None,
+    new: Annotated[bool, Option("--new", help="Start that file over, in place of going on with it.")] = False,
+    threads: o.Threads = None,
     text: o.Text = None,
     query: o.Query = None,
     sheet: o.Sheet = None,
@@ -96,20 +101,35 @@ def predict(
     single input that cannot be read is an error. A table is read by the names of its columns; on stdin it may be CSV
     or one JSON object on every line.
 
+    With --out the file appears once it is whole. Whatever ends the command before, the same command goes on from
+    there, and the file is the same as if nothing had happened.
+
     Example: lithify predict spam.lith new/ --json > verdicts.jsonl
     """
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet, lines=True)
+    if threads is not None and threads < 1:
+        raise UsageError("--threads takes a number of threads.", expected="1 or more", found=str(threads))
     opened = api.open(model, home=home)
     if opened.kind == "table":
         _no_option(opened, text=text)
-        return _predict_rows(terminal, opened, inputs, query, sheet)
-    _no_option(opened, query=query, sheet=sheet, text=text if opened.kind == "image" else None)
-    return _predict_items(terminal, opened, inputs, text)
+    else:
+        _no_option(opened, query=query, sheet=sheet, text=text if opened.kind == "image" else None)
+    if out is not None:
+        from lithify.cli.batching import predict_to
+        from lithify.cli.inputs import Reading
+
+        written = predict_to(terminal, opened, inputs, out, Reading(text, query, sheet), threads=threads, new=new)
+        return _judged(terminal, written.rows, written.problems)
+    if new:
+        raise UsageError("--new is for --out.", hint="Leave it out, or name a file with --out.")
+    if opened.kind == "table":
+        return _predict_rows(terminal, opened, inputs, query, sheet, threads)
+    return _predict_items(terminal, opened, inputs, text, threads or 1)
 
 
-def _predict_items(terminal: Terminal, model: Model, inputs: list[str], text: str | None) -> int:
+def _predict_items(terminal: Terminal, model: Model, inputs: list[str], text: str | None, threads: int) -> int:
     """Mail, texts and images: one at a time, so that the first line comes at once."""
     from lithify.cli.inputs import Inputs, predictions
     from lithify.data.schema import Problem
@@ -117,7 +137,7 @@ def _predict_items(terminal: Terminal, model: Model, inputs: list[str], text: st
     given = Inputs(model, inputs, text, terminal.note)
     problems = done = 0
     with Progress(quiet=terminal.quiet or sys.stdout.isatty(), width=terminal.width) as tell:
-        for found in predictions(model, given, lambda: _tell_compiling(terminal, model)):
+        for found in predictions(model, given, lambda: _tell_compiling(terminal, model), threads):
             done += 1
             if isinstance(found, Problem):
                 problems += 1
@@ -137,14 +157,16 @@ def _tell_compiling(terminal: Terminal, model: Model) -> None:
         tell_compiling(terminal)
 
 
-def _predict_rows(terminal: Terminal, model: Model, inputs: list[str], query: str | None, sheet: str | None) -> int:
+def _predict_rows(
+    terminal: Terminal, model: Model, inputs: list[str], query: str | None, sheet: str | None, threads: int | None
+) -> int:
     """Rows of tables: many at a time."""
     from lithify.cli import rows
 
     write = rows.documents if terminal.as_json else rows.lines
     problems = done = 0
     with Progress(quiet=terminal.quiet or sys.stdout.isatty(), width=terminal.width) as tell:
-        for found in rows.scored(model, rows.Tables(model, inputs, query, sheet, terminal.note)):
+        for found in rows.scored(model, rows.Tables(model, inputs, query, sheet, terminal.note), threads):
             if isinstance(found, rows.Scored):
                 done += len(found.origins)
                 terminal.lines_of(write(model, found))
@@ -156,8 +178,10 @@ def _predict_rows(terminal: Terminal, model: Model, inputs: list[str], query: st
 
 
 def _show_problem(terminal: Terminal, found: Problem) -> None:
-    said = f"{found.reason}: {found.detail}" if found.detail else found.reason
-    terminal.document({"input": found.origin, "problem": said})
+    from lithify.cli.inputs import problem
+
+    said = problem(found)["problem"]
+    terminal.document(problem(found))
     terminal.say(f"{'?':<8}  {'-':>8}  {plain(found.origin)}: {plain(said)}")
 
 
@@ -233,57 +257,6 @@ def explain(
     terminal.document(found.to_json())
     if not as_json:
         show_explanation(terminal, opened, found, top)
-
-
-def verify(
-    thing: Annotated[str, Argument(metavar="THING", help="A model file, or a model or snapshot in the home.")],
-    rebuild: Annotated[
-        bool, Option("--rebuild", help="Train it again from its snapshot and recipe, and compare every byte.")
-    ] = False,
-    as_json: o.Json = False,
-    home: o.HomeFolder = None,
-    quiet: o.Quiet = False,
-) -> None:
-    """Check that a model is whole and still predicts what it did, or that a snapshot is whole.
-
-    The seal shows damage. Whether the file is the one that was meant, only its digest shows: compare it. Of a snapshot
-    every row is compared with its key.
-
-    Example: lithify verify spam.lith --rebuild
-    """
-    from lithify import api
-
-    terminal = Terminal(as_json=as_json, quiet=quiet)
-    if api.is_snapshot(thing, home=home):
-        _verify_snapshot(terminal, thing, rebuild, home)
-        return
-    if rebuild:
-        found = api.open(thing, home=home)
-        tell_compiling(terminal, found.kind, found.draft.learner_name)
-    with Progress(quiet=quiet, width=terminal.width) as tell:
-        sealed = api.verify(thing, rebuild=rebuild, home=home, report=tell)
-    checks = ["structure", "seal", "golden predictions"] + (["rebuild"] if rebuild else [])
-    terminal.document({"model": sealed.digest, "path": str(sealed.path), "checked": checks, "ok": True})
-    good = terminal.style("ok", "green")
-    terminal.say(f"{good}  structure and seal: every byte is as it was sealed")
-    terminal.say(f"{good}  golden predictions: it scores made-up inputs as it did then")
-    if rebuild:
-        terminal.say(f"{good}  rebuild: trained again from snapshot and recipe, the same bytes")
-    terminal.say(f"    {sealed.digest}")
-
-
-def _verify_snapshot(terminal: Terminal, thing: str, rebuild: bool, home: Path | None) -> None:
-    from lithify import api
-
-    if rebuild:
-        raise UsageError("Only a model can be rebuilt.", found=f"{thing}, a snapshot", hint="Leave out --rebuild.")
-    with Progress(quiet=terminal.quiet, width=terminal.width) as tell:
-        tell(Update("verifying"))
-        frozen = api.find_snapshot(api.open_home(home), thing)
-        frozen.verify()
-    terminal.document({"snapshot": frozen.digest, "checked": ["manifest", "row table", "rows"], "ok": True})
-    terminal.say(f"{terminal.style('ok', 'green')}  every one of {count(len(frozen), 'row')} is what its key says")
-    terminal.say(f"    {frozen.digest}")
 
 
 def _show_prediction(terminal: Terminal, model: Model, found: Prediction) -> None:

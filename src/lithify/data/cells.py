@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lithify.data import columnar, values
 from lithify.data.decoding import Cells, Strings, decode, decode_row
 from lithify.data.encoding import NO_STRING, NUMERIC, Layout, layout
-from lithify.data.grammar import date_text, shortest
+from lithify.data.grammar import STRIPPED, date_text, shortest
 from lithify.data.schema import Field, Role, Task
 from lithify.data.split import TIME_MISSING
 
@@ -29,6 +29,9 @@ __all__ = [
     "encode_row",
     "layout",
 ]
+
+_WHOLE = 1 << 63
+"""Whole numbers below are surely within the range of a float."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def encode_row(fields: Sequence[Field], row: Mapping[str, object]) -> tuple[byte
     tail: list[bytes] = []
     for one in at.numbers:
         value = row.get(one.name)
-        if type(value) is float and one.kind == "number":
+        if one.kind == "number" and (type(value) is float or (type(value) is int and -_WHOLE < value < _WHOLE)):
             head.append(value + 0.0 if value - value == 0.0 else math.nan)
             continue
         found = values.number(value, one.kind, one.form)
@@ -137,10 +140,11 @@ def encode_row(fields: Sequence[Field], row: Mapping[str, object]) -> tuple[byte
             misfits[one.name] = 1
         head.append(math.nan if found is None else found)
     for one in at.strings:
-        text = values.text(row.get(one.name))
+        value = row.get(one.name)
+        text = value.strip(STRIPPED) if type(value) is str else values.text(value)
         if text is None:
             misfits[one.name] = 1
-        data = (text or "").encode("utf-8", "replace")
+        data = text.encode("utf-8", "replace") if text else b""
         head.append(len(data) or NO_STRING)
         tail.append(data)
     return at.struct.pack(*head) + b"".join(tail), misfits

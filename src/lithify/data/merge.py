@@ -171,7 +171,7 @@ def _signatures(chunks: Chunks, shard: NDArray[np.int32], position: NDArray[np.i
     return np.empty((0, duplicates.BINS), dtype=np.uint16) if signatures is None else signatures
 
 
-def join(new: Rows, parent: Snapshot) -> tuple[Rows, int]:
+def join(new: Rows, parent: Snapshot) -> tuple[Rows, int, int]:
     """The rows of a parent and, as its next generation, those that it lacks.
 
     Returns
@@ -179,7 +179,9 @@ def join(new: Rows, parent: Snapshot) -> tuple[Rows, int]:
     Rows
         Old rows keep everything but the label, which the source may have changed.
     int
-        How many old rows were labelled anew.
+        How many old rows the source holds too.
+    int
+        How many of those were labelled anew.
     """
     labels = sorted({*new.labels, *parent.labels})
     ours, theirs = _said(new.table, new.labels, labels), _said(parent.table, parent.labels, labels)
@@ -194,7 +196,7 @@ def join(new: Rows, parent: Snapshot) -> tuple[Rows, int]:
     fresh = fresh.take(np.flatnonzero(~known))
     both = concatenate(_saying(parent.table, theirs, labels), fresh.table)
     given = np.concatenate([np.full(len(parent), split.UNDECIDED, dtype=np.uint8), fresh.given])
-    return with_labels(Rows(both, (), given).take(key_order(both.key)), labels), relabelled
+    return with_labels(Rows(both, (), given).take(key_order(both.key)), labels), int(known.sum()), relabelled
 
 
 def _said(table: RowTable, labels: Sequence[str], among: Sequence[str]) -> NDArray[Any]:

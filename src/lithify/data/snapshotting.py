@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from lithify import canon
 from lithify.data import split
 from lithify.data.chunks import Chunks, collect, work_folder
+from lithify.data.growth import Growth, excluded, lacking, reasons
 from lithify.data.merge import Rows, grouped, join, merge
 from lithify.data.schema import Field, Problem, Task
 from lithify.data.snapshot import FORMAT, Snapshot, open_snapshot
@@ -82,6 +82,20 @@ def snapshot(
     RunBusy
         Another process is snapshotting this source.
     """
+    return grow(source, home, name=name, parent=parent, rule=rule, strict=strict, report=report)[0]
+
+
+def grow(
+    source: Source,
+    home: Home,
+    *,
+    name: str | None = None,
+    parent: Snapshot | None = None,
+    rule: str = "auto",
+    strict: bool = False,
+    report: Reporter = silent,
+) -> tuple[Snapshot, Growth]:
+    """:func:`snapshot`, and what the source brought to the parent."""
     if name is not None:
         home.catalog.check_name(name)
     if parent is not None and parent.kind != source.kind:
@@ -98,8 +112,8 @@ def snapshot(
         chunks = collect(source, folder, report)
         for note in source.notes():
             report(Update("reading", note=note))
-        digest = _freeze(home, folder, chunks, source, name, parent, rule, strict, report)
-    return open_snapshot(home, digest)
+        digest, growth = _freeze(home, folder, chunks, source, name, parent, rule, strict, report)
+    return open_snapshot(home, digest), growth
 
 
 def _read_from(fields: Sequence[Field]) -> list[Field]:
@@ -122,16 +136,18 @@ def _freeze(
     rule: str,
     strict: bool,
     report: Reporter,
-) -> str:
-    """From chunks to the digest of a snapshot in the catalog."""
+) -> tuple[str, Growth]:
+    """From chunks to the digest of a snapshot in the catalog, and what the source brought to the parent."""
     rows, copies, torn = merge(chunks)
     problems = [*chunks.problems, *torn]
-    relabelled = 0
+    known = relabelled = 0
     if parent is not None:
-        rows, relabelled = join(rows, parent)
+        rows, known, relabelled = join(rows, parent)
+    lacks = 0 if parent is None else lacking(parent.table, known, problems)
     _check(rows, problems, source.task, strict)
     if parent is not None and not relabelled and not rows.new.any():
-        return _unchanged(home, parent, name, problems, report)
+        same = Growth(known=known, removed=lacks, copies=copies, quarantined=reasons(problems))
+        return _unchanged(home, parent, name, problems, report), same
     report(Update("grouping", note=f"Looking for {'equal rows' if source.kind == 'table' else 'near-duplicates'}."))
     rows, two_sided = grouped(rows, chunks)
     problems += two_sided
@@ -143,7 +159,16 @@ def _freeze(
     layout, table = _store(home, folder, chunks, rows.table, parent)
     counted = {"copies": copies, "truncated": chunks.truncated, "relabelled": relabelled}
     manifest = _manifest(source, rows.labels, table, decided, counted, problems, parent)
-    return publish(home, manifest, layout, problems, name)
+    growth = Growth(
+        added=int(rows.new.sum()),
+        known=known,
+        removed=lacks,
+        relabelled=relabelled,
+        excluded=excluded(decided.side, rows.new),
+        copies=copies,
+        quarantined=reasons(problems),
+    )
+    return publish(home, manifest, layout, problems, name), growth
 
 
 @contextmanager
@@ -169,11 +194,11 @@ def _check(rows: Rows, problems: Sequence[Problem], task: Task, strict: bool) ->
             found=f"{first.origin}: {first.reason}" + (f" ({first.detail})" if first.detail else ""),
             hint="Mend them, or leave out --strict.",
         )
-    reasons = _reasons(problems)
+    told = _told(problems)
     if not len(rows.table):
         unlabelled = any(problem.reason == "no label" for problem in problems)
         raise TooFewRows(
-            "There are no rows to learn from.", found=reasons or "an empty source", hint=LABELS if unlabelled else None
+            "There are no rows to learn from.", found=told or "an empty source", hint=LABELS if unlabelled else None
         )
     if task == "regression":
         return
@@ -181,7 +206,7 @@ def _check(rows: Rows, problems: Sequence[Problem], task: Task, strict: bool) ->
         raise TooFewRows(
             "All rows carry the same label.",
             expected="at least two labels",
-            found=f"only {rows.labels[0]!r}" + (f"; not read: {reasons}" if reasons else ""),
+            found=f"only {rows.labels[0]!r}" + (f"; not read: {told}" if told else ""),
             hint=LABELS,
         )
     if len(rows.labels) > MAX_LABELS:
@@ -193,12 +218,12 @@ def _check(rows: Rows, problems: Sequence[Problem], task: Task, strict: bool) ->
         )
 
 
-def _reasons(problems: Sequence[Problem]) -> str:
-    return ", ".join(f"{n} {reason}" for reason, n in sorted(Counter(p.reason for p in problems).items()))
+def _told(problems: Sequence[Problem]) -> str:
+    return ", ".join(f"{n} {reason}" for reason, n in reasons(problems).items())
 
 
 def _unchanged(home: Home, parent: Snapshot, name: str | None, problems: Sequence[Problem], report: Reporter) -> str:
-    left = f" Not read: {_reasons(problems)}." if problems else ""
+    left = f" Not read: {_told(problems)}." if problems else ""
     report(Update("finished", note=f"The source holds nothing that the parent lacks; this is the parent.{left}"))
     if name is not None:
         home.catalog.name(name, parent.digest, move=True)
@@ -316,7 +341,7 @@ def _manifest(
             {"name": field.name, "kind": field.kind, "role": field.role, "form": field.form} for field in source.fields
         ],
         "parent": parent.digest if parent else None,
-        "quarantine": dict(sorted(Counter(problem.reason for problem in problems).items())),
+        "quarantine": reasons(problems),
         **counted,
         **table_facts(
             table,

@@ -29,6 +29,8 @@ class Limits:
         Requests that wait for an answer; a further one gets 503.
     per_client : int
         Requests of one client (by token, else by address) that wait for an answer; a further one gets 429.
+    buffered : int
+        Bytes of bodies that are held at a time, of all requests together; beyond it 503.
     grace : float
         Seconds that requests get to finish once the server stops.
     """
@@ -42,4 +44,5 @@ class Limits:
     connections: int = 1000
     waiting: int = 1000
     per_client: int = 256
+    buffered: int = 256 << 20
     grace: float = 20.0

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lithify import canon
 from lithify.data.split import TEST
-from lithify.errors import RunError, Unsupported
+from lithify.errors import GoldenMismatch, Unsupported
 from lithify.learners.network.graph.build import Builder
 from lithify.learners.network.graph.graph import Graph, from_json
 from lithify.learners.network.graph.onnx import OPSET, encode
@@ -95,7 +95,7 @@ def export_onnx(thing: Model | Draft, path: Path, snapshot: Snapshot | None = No
     ------
     Unsupported
         The model is not a network that classifies images.
-    RunError
+    GoldenMismatch
         The exported graph gives some row another label than the model does; nothing is written.
     """
     draft = thing.draft if isinstance(thing, Model) else thing
@@ -104,7 +104,7 @@ def export_onnx(thing: Model | Draft, path: Path, snapshot: Snapshot | None = No
     golden, test = draft.golden_inputs(), _test_rows(snapshot)
     difference, differing = _compared(draft, data, [*golden, *test])
     if differing:
-        raise RunError(
+        raise GoldenMismatch(
             "The exported network gives some rows another label than the model does.",
             expected="the same label for every row",
             found=f"{differing:,} of {len(golden) + len(test):,} rows differ; probabilities by up to {difference:.2g}",

@@ -6,6 +6,7 @@ sealed with, and is refused.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -85,6 +86,7 @@ def _cells(fields: Sequence[Field], known: Mapping[str, Sequence[str]], number: 
     return cells
 
 
+@functools.cache  # servers check models again and again
 def _text(number: int, words: int) -> bytes:
     """Known words, invented ones and odd bytes; number 0 is empty."""
     stream = rng.key(0, "golden", "text", number)
@@ -101,6 +103,7 @@ def _text(number: int, words: int) -> bytes:
     return b" ".join(parts)
 
 
+@functools.cache
 def _mail(number: int) -> bytes:
     """Plain, HTML, base64 and broken messages in turn."""
     import base64

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify import conformal
+from lithify import calibration, conformal
 from lithify.model.draft import Draft
 from lithify.novelty import UNLIKE
+
+_FEW = 32
+"""Up to so many scores are quicker turned into probabilities row by row."""
 
 
 @dataclass(frozen=True)
@@ -85,24 +88,32 @@ def predictions(
         yield from _values(draft, model, names, raw)
         return
     labels = draft.labels
-    probabilities = draft.probabilities(raw)
-    sets = None if draft.conformal is None else conformal.apply_sets(draft.conformal, probabilities).tolist()
     unusual = [None] * len(raw) if novelty is None else novelty.tolist()
-    for at, (name, row) in enumerate(zip(names, probabilities.tolist(), strict=True)):
+    for name, row, held, novel in zip(names, *_shares(draft, raw), unusual, strict=True):
         yield Prediction(
             input=name,
             label=labels[row.index(max(row))],
             probabilities=dict(zip(labels, row, strict=True)),
             verdict=draft.verdict(row),
             model=model,
-            labels=None if sets is None else tuple(label for label, held in zip(labels, sets[at], strict=True) if held),
-            novelty=unusual[at],
+            labels=None if held is None else tuple([label for label, is_in in zip(labels, held, strict=True) if is_in]),
+            novelty=novel,
         )
 
 
+def _shares(draft: Draft, raw: NDArray[np.float64]) -> tuple[list[list[float]], list[list[bool] | None]]:
+    """Probabilities and sets of labels of each row; the same bits for few rows and for many."""
+    state = draft.conformal
+    if raw.size <= _FEW:
+        rows = [calibration.apply_to_row(draft.calibration, row) for row in raw.tolist()]
+        return rows, [None if state is None else conformal.set_of(state, row) for row in rows]
+    probabilities = draft.probabilities(raw)
+    sets = [None] * len(raw) if state is None else conformal.apply_sets(state, probabilities).tolist()
+    return probabilities.tolist(), sets
+
+
 def _values(draft: Draft, model: str, names: Sequence[str], raw: NDArray[np.float64]) -> Iterator[Prediction]:
-    values = draft.values(raw)
-    intervals = None if draft.conformal is None else conformal.apply_intervals(draft.conformal, values).tolist()
-    for at, (name, value) in enumerate(zip(names, values.tolist(), strict=True)):
-        interval = None if intervals is None else (intervals[at][0], intervals[at][1])
+    state = draft.conformal
+    for name, value in zip(names, draft.values(raw).tolist(), strict=True):
+        interval = None if state is None else conformal.interval_of(state, value)
         yield Prediction(name, None, {}, None, model, value=value, interval=interval)

@@ -1,7 +1,8 @@
 """Removes what nothing needs any more: marks from what must stay, then sweeps the rest.
 
-What must stay: models; snapshots that are named, that a model was trained on or that an unfinished run reads; and all
-they refer to (shards, indexes, quarantine lists, parents). The rest goes once it is older than a grace period, so that
+What must stay: models and their signatures; snapshots that are named, that a model was trained on or that an unfinished
+run reads; comparisons, and what the history of an alias gives as evidence; and all they refer to (shards, indexes,
+quarantine lists, parents). The rest goes once it is older than a grace period, so that
 what another process is just making stays. While it sweeps, the catalog takes no other writes: nobody can begin to use
 what is being removed.
 """
@@ -19,8 +20,10 @@ from typing import Any
 from lithify import canon
 from lithify.errors import MalformedContainer, RunBusy
 from lithify.store.blobs import Blobs, sweep
+from lithify.store.comparisons import Comparisons
 from lithify.store.home import Home
 from lithify.store.lock import Lock, held
+from lithify.store.signatures import Signatures
 
 GRACE_SECONDS = 3600.0
 CACHE_SECONDS = 30 * 86400.0
@@ -106,7 +109,18 @@ def _roots(home: Home) -> set[str]:
     models = catalog.models()
     roots = {model.digest for model in models} | set(catalog.names().values())
     roots |= {model.snapshot for model in models if model.snapshot}
+    roots |= set(Signatures(catalog).all()) | set(_evidence(home))
     return roots | {run.snapshot for run in catalog.runs() if run.state in ("running", "interrupted")}
+
+
+def _evidence(home: Home) -> Iterator[str]:
+    """What the aliases' histories rest on: models, comparisons, and the rows of the evaluations they name."""
+    for comparison in Comparisons(home.catalog).all():
+        yield from (comparison.digest, comparison.champion, comparison.challenger, comparison.snapshot)
+    entries = home.catalog.database.read("SELECT entry FROM history")
+    named = {digest for row in entries for digest in _digests(canon.loads(row["entry"].encode(), "history"))}
+    yield from named
+    yield from (row.snapshot for row in home.catalog.evaluations() if row.digest in named)
 
 
 def _references(blobs: Blobs, digest: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from lithify import canon
 from lithify.errors import IntegrityError, NewerFormat, UsageError, as_store_error
 from lithify.numerics import check_platform
+from lithify.store.aliases import Aliases
 from lithify.store.blobs import Blobs, write_atomic
 from lithify.store.catalog import Catalog
 from lithify.store.lock import Lock
@@ -51,6 +52,11 @@ class Home:
     def catalog(self) -> Catalog:
         """The catalog; opened when first asked for."""
         return Catalog(self.path / "catalog.sqlite")
+
+    @cached_property
+    def aliases(self) -> Aliases:
+        """The aliases and their histories."""
+        return Aliases(self.catalog)
 
     @property
     def runs(self) -> Path:

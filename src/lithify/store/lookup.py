@@ -1,4 +1,4 @@
-"""From what a person types to a digest: whole digests, their beginnings, and names."""
+"""From what a person types to a digest: whole digests, their beginnings, names and aliases."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ _TABLES: dict[ThingKind, tuple[str, str]] = {
     "model": ("models", "digest"),
     "run": ("runs", "key"),
 }
+
+
+DEFAULT_STAGE = "production"
+"""What an alias without a stage means."""
 
 
 class Thing(NamedTuple):
@@ -46,8 +50,28 @@ def check_name(name: str) -> None:
         raise UsageError("A name cannot look like a digest.", found=name, hint="Add a letter beyond f, or a dash.")
 
 
+def canonical(alias: str) -> str:
+    """An alias in full; ``UsageError`` when it cannot be one.
+
+    >>> canonical("spam"), canonical("spam@canary")
+    ('spam@production', 'spam@canary')
+    """
+    name, at, stage = alias.partition("@")
+    try:
+        check_name(name)
+        check_name(stage if at else DEFAULT_STAGE)
+    except UsageError as error:
+        hint = error.hint or "An alias is NAME or NAME@STAGE, such as spam or spam@canary."
+        raise UsageError(
+            f"{alias[:100]!r} cannot be an alias.", expected=error.expected, found=error.found, hint=hint
+        ) from None
+    return f"{name}@{stage if at else DEFAULT_STAGE}"
+
+
 def find(db: Database, text: str, *kinds: ThingKind) -> Thing:
-    """What ``text`` stands for: a digest, its beginning (at least 8 hex digits), or a name.
+    """What ``text`` stands for: a digest, its beginning (at least 8 hex digits), a name or an alias.
+
+    An alias stands for the model it points at.
 
     Parameters
     ----------
@@ -72,7 +96,7 @@ def find(db: Database, text: str, *kinds: ThingKind) -> Thing:
         raise AmbiguousName(
             f"{text[:80]!r} fits several things.",
             found=", ".join(f"{thing.kind} {thing.digest[:23]}" for thing in found[:5]),
-            hint="Give more of the digest.",
+            hint="Give more of the digest; an alias in full, such as spam@production, is never a snapshot.",
         )
     if not found:
         raise NotFound(f"There is no {' or '.join(wanted)} {text[:80]!r} in this home.", hint=_offer(db, text, wanted))
@@ -90,7 +114,7 @@ def _begins(db: Database, begin: str, kinds: tuple[ThingKind, ...]) -> list[Thin
 
 
 def _named(db: Database, text: str, kinds: tuple[ThingKind, ...]) -> list[Thing]:
-    return [Thing(kind, digest) for kind, name, digest in _names(db, kinds) if name == text]
+    return list(dict.fromkeys(Thing(kind, digest) for kind, name, digest in _names(db, kinds) if name == text))
 
 
 def _names(db: Database, kinds: tuple[ThingKind, ...]) -> list[tuple[ThingKind, str, str]]:
@@ -99,6 +123,9 @@ def _names(db: Database, kinds: tuple[ThingKind, ...]) -> list[tuple[ThingKind, 
         names += [("snapshot", *row) for row in db.read("SELECT name, digest FROM names ORDER BY name")]
     if "model" in kinds:
         names += [("model", *row) for row in db.read("SELECT name, digest FROM models WHERE name != '' ORDER BY id")]
+        for alias, digest in db.read("SELECT name, model FROM aliases ORDER BY name"):
+            name, _, stage = alias.partition("@")
+            names += [("model", each, digest) for each in (alias, *([name] if stage == DEFAULT_STAGE else []))]
     return names
 
 

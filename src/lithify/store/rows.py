@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
+from lithify import canon
+
 RunState = Literal["running", "interrupted", "finished", "failed"]
 SessionEnd = Literal["finished", "interrupted", "failed", "killed"]
 
@@ -168,6 +170,29 @@ class EvaluationRow:
     snapshot: str
     split: str
     metrics: Any
+    created: int
+
+    @property
+    def digest(self) -> str:
+        """What it is referred to by: the digest of what was measured, of what and on what, but not of when."""
+        return canon.digest_of(
+            {"model": self.model, "snapshot": self.snapshot, "split": self.split, "metrics": self.metrics}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonRow:
+    """Two models on the same rows of a snapshot: the verdict on the challenger.
+
+    ``digest`` is that of the whole document, an object of the home.
+    """
+
+    id: int
+    champion: str
+    challenger: str
+    snapshot: str
+    verdict: str
+    digest: str
     created: int
 
 

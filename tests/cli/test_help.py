@@ -50,7 +50,8 @@ def test_every_command_takes_the_common_options_and_has_an_example(name: str) ->
 def test_examples_can_be_parsed(name: str) -> None:
     function = app.command(name)
     words = parser.paragraphs(function)[-1].split()[3:]
-    assert parser.parse(name, function, words[: words.index(">")] if ">" in words else words) is not None
+    redirected = [at for at, word in enumerate(words) if word in "<>"]
+    assert parser.parse(name, function, words[: redirected[0]] if redirected else words) is not None
 
 
 def test_help_and_version(lithify: Run) -> None:

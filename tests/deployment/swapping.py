@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import lithify
@@ -53,11 +53,15 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(home: Path, *options: str, workers: int = 2) -> Iterator[Served]:
+def serving(home: Path, *options: str, workers: int = 2, stderr: IO[bytes] | None = None) -> Iterator[Served]:
     """A real server of its own process on a free port; it must end well once it is told to."""
     command = [sys.executable, "-m", "lithify", "serve", "--http", "127.0.0.1:0", "--json", "--home", str(home)]
     process = subprocess.Popen(
-        [*command, "--workers", str(workers), *options], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        [*command, "--workers", str(workers), *options],
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        env=dict(os.environ),
     )
     try:
         yield Served(process, _ready(process)["url"], workers)
@@ -106,7 +110,7 @@ class Client:
         """Until told to stop; a connection that ends is opened anew."""
         place = urlsplit(self.url)
         request = (
-            f"POST {self.path} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+            f"POST {self.path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(ROW)}\r\n\r\n"
         ).encode() + ROW
         while not stop.is_set():

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.deployment.parrot import Parrot
 from tests.deployment.served import HOST, serving
 
+from lithify.deployment.http import protocol
 from lithify.deployment.http.worker import secure
 from lithify.deployment.limits import Limits
 from lithify.errors import UsageError
@@ -213,7 +214,8 @@ def test_a_client_that_takes_nothing_is_dropped() -> None:
             time.sleep(0.02)
 
 
-def test_one_connection_too_many() -> None:
+def test_one_connection_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "STALE", 600.0)
     with serving(Limits(connections=2)) as served, served.client() as one, served.client() as two:
         assert (one.ask("/").status, two.ask("/").status) == (200, 200)
         with served.client() as three:

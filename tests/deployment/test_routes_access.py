@@ -36,14 +36,14 @@ def ask(home: Home, secret: str) -> Asker:
     return Asker(application(guard=Scoped(Tokens(home.catalog), True), kinds=("people", "hours")))
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/page.js", "/page.css", "/openapi.json", "/metrics", "/v2/health/live", "/v2/health/ready"]
-)
+@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/openapi.json", "/v2/health/live", "/v2/health/ready"])
 def test_open_to_all(ask: Asker, path: str) -> None:
     assert ask("GET", path).status == 200
 
 
-@pytest.mark.parametrize("path", ["/v1", "/v1/people", "/v1/nobody", "/v2", "/v2/models/people", "/nowhere"])
+@pytest.mark.parametrize(
+    "path", ["/v1", "/metrics", "/v1/people", "/v1/nobody", "/v2", "/v2/models/people", "/nowhere"]
+)
 def test_all_else_asks_for_a_token(ask: Asker, secret: str, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer lith_wrong"}, {"Authorization": f"Basic {secret}"}):
         found = ask("GET", path, **headers)

@@ -1,10 +1,11 @@
-"""Who asks: bearer tokens (RFC 6750), checked against those of the home."""
+"""Who asks: bearer tokens (RFC 6750), checked against those of the home; and web pages, where none is asked for."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
 
+from lithify.deployment.http import origin
 from lithify.errors import Forbidden, LithifyError, Unauthorized
 from lithify.store.tokens import Token, Tokens, match
 
@@ -27,6 +28,9 @@ class Guard:
     required : bool
         Whether a token is needed even while there is none, so that nobody gets in. Otherwise one is needed from the
         moment the first one is seen, for as long as the server runs: revoking the last one opens nothing.
+    local : bool
+        Whether everybody is let in only because they are on this machine: what a web page from elsewhere asks is
+        refused then. A page has no token, so where one is asked for that is enough.
 
     Examples
     --------
@@ -35,8 +39,9 @@ class Guard:
     True
     """
 
-    def __init__(self, tokens: Tokens | None, required: bool) -> None:
+    def __init__(self, tokens: Tokens | None, required: bool, local: bool = False) -> None:
         self._store = tokens
+        self._local = local
         self._required = required and tokens is not None
         self._known: list[Token] = []
         self._silent = False
@@ -47,6 +52,11 @@ class Guard:
     def closed(self) -> bool:
         """Whether a token is asked for."""
         return self._required
+
+    def admit(self, head: Head) -> None:
+        """Raises ``Forbidden`` where a web page from elsewhere asks a server that is for this machine alone."""
+        if self._local and not self._required:
+            origin.check(head)
 
     def client(self, head: Head) -> Token | None:
         """The token that a request came with; None where none is asked for.

@@ -24,13 +24,15 @@ class Limits:
     answer : float
         Seconds in which a request must be answered; else 503.
     connections : int
-        Open connections; a further one gets 503 and is closed.
+        Open connections; for a further one the client with the most idle ones loses one. Where there is none it gets
+        503 and is closed.
     waiting : int
         Requests that wait for an answer; a further one gets 503.
     per_client : int
         Requests of one client (by token, else by address) that wait for an answer; a further one gets 429.
     buffered : int
-        Bytes of bodies that are held at a time, of all requests together; beyond it 503.
+        Bytes of bodies that are held at a time, of all requests together; beyond it 503. As much of answers may be
+        untaken.
     grace : float
         Seconds that requests get to finish once the server stops.
     """

@@ -30,7 +30,7 @@ from lithify.features.lists import Counts, demand
 
 BLOCK_ROWS = 8192
 """Rows that fitting takes in at a time, however they come."""
-FEW = 8
+FEW = 32
 """So many rows are quicker one at a time."""
 SHOWN = 200
 """Letters of a text in a span."""

@@ -15,7 +15,7 @@ from lithify.deployment.http.routes import Call
 from lithify.deployment.http.ways import Pattern, Way, Ways
 from lithify.deployment.limits import Limits
 from lithify.deployment.service import Deployed, Service
-from lithify.errors import Forbidden, LithifyError, MethodNotAllowed, Unauthorized, UnsupportedMedia
+from lithify.errors import Forbidden, LithifyError, MethodNotAllowed, NotFound, Unauthorized, UnsupportedMedia
 
 if TYPE_CHECKING:
     from lithify.deployment.guard import Guard
@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 
 SLOW = 32 << 10
 """Bodies from so many bytes on are answered beside the event loop."""
+SLOW_ROWS = 4 << 10
+"""The same where a body may hold many inputs: 4 KiB can be a thousand rows, and take 10 milliseconds."""
 _LITTLE: Final = 64 << 10
 """Bytes of a body that nobody reads."""
 _BEARER: Final = (("WWW-Authenticate", 'Bearer realm="lithify"'),)
 _MANY: Final = ("multipart/", "text/csv", "text/tab", "application/x-ndjson", "application/ndjson", "application/jsonl")
+_ONE: Final = ("message/", "text/plain")
 
 
 @dataclass(slots=True)
@@ -80,6 +83,7 @@ class App:
 
     def _opened(self, head: Head) -> Call | Response:
         try:
+            self.guard.admit(head)
             way = self._ways.find(head.path)
         except LithifyError:
             self.guard.client(head)  # what there is, only those learn who may know
@@ -90,9 +94,7 @@ class App:
         token = None if way.public else self.guard.client(head)
         slow = way.slow
         if way.alias:
-            deployed = self.service.get(way.alias)
-            if token is not None:
-                self.guard.allow(token, deployed.alias)
+            deployed = self._named(way.alias, token)
             slow = slow or deployed.model.kind == "image"
         if method == "HEAD":
             method = "GET"
@@ -104,6 +106,17 @@ class App:
             return Asked(way.route, _LITTLE, client, slow=way.slow, plain=way.plain, way=way, token=token)
         slow = slow or _is_slow(head)
         return Asked(way.route, self.limits.body, client, slow, way.plain, way=way, token=token, method="POST")
+
+    def _named(self, alias: str, token: Token | None) -> Deployed:
+        """The model of a path that a client may use; who may not use all learns no name that they did not say."""
+        try:
+            deployed = self.service.get(alias)
+        except NotFound as error:
+            if len(self.visible(token)) < len(self.service.all()):
+                raise NotFound(error.message, hint="See GET /v1 for what there is.") from None
+            raise
+        self.guard.allow(token, deployed.alias)
+        return deployed
 
     def answer(self, requests: Sequence[tuple[Call, Request]], /) -> list[Response]:
         """Answers requests that came together, in their order. Never raises; may be called by several threads."""
@@ -193,7 +206,8 @@ def build(settings: dict[str, Any]) -> App:
 
     home = open_home(settings["home"])
     folder, key = Path(settings["shared"]), settings["require_signature"]
-    guard = Guard(Tokens(home.catalog) if settings["auth"] else None, required=settings["auth"] and settings["public"])
+    auth, public = settings["auth"], settings["public"]
+    guard = Guard(Tokens(home.catalog) if auth else None, required=auth and public, local=auth and not public)
     instruments = Instruments(folder, settings["log"])
     service = Service(
         home, settings["things"], key=None if key is None else Path(key), folder=folder, tell=instruments.tell
@@ -222,12 +236,15 @@ def _is_slow(head: Head) -> bool:
             "Bodies are read as they are.", expected="no Content-Encoding", hint="Do not compress it."
         )
     length = headers.get("content-length", "")
-    if not length.isdecimal() or len(length) > 18 or int(length) > SLOW:
+    if not length.isdecimal() or len(length) > 18:
         return True
-    return headers.get("content-type", "").lower().startswith(_MANY)
+    said = headers.get("content-type", "").lower()
+    return said.startswith(_MANY) or int(length) > (SLOW if said.startswith(_ONE) else SLOW_ROWS)
 
 
 def _metrics(app: App, asked: Asked, request: Request) -> Response:
+    for deployed in app.service.all():  # they tell of all models together
+        app.guard.allow(asked.token, deployed.alias)
     body, media = app.instruments.exposition()
     return Response(body=body, media=media)
 
@@ -247,7 +264,7 @@ _FIXED: Final = {
     "/page.css": Way("page", {"GET": lambda app, asked, request: page.style()}, public=True),
     "/favicon.ico": Way("page", {"GET": lambda app, asked, request: Response(204)}, public=True),
     "/openapi.json": Way("openapi", {"GET": _openapi}, public=True),
-    "/metrics": Way("metrics", {"GET": _metrics}, public=True, slow=True),
+    "/metrics": Way("metrics", {"GET": _metrics}, slow=True),
     "/v1": Way("models", {"GET": lambda app, asked, request: plain.served(app.visible(asked.token))}),
     "/v2": Way("server", {"GET": lambda app, asked, request: inference.server()}, plain=True),
     "/v2/health/live": Way(

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
-from lithify.data import text
-from lithify.data.cells import encode_row
-from lithify.data.schema import Field
-from lithify.data.values import text as shown_cell
 from lithify.deployment.http import multipart
+from lithify.deployment.http.items import ITEMS, check_nested, parse, raw
 from lithify.deployment.http.message import Head
 from lithify.errors import DataError, ServiceError, TooLarge, UnsupportedMedia
-from lithify.media import mime
-from lithify.media.pixels import BadImage, look
 from lithify.model.model import Model
 
 JSON: Final = "application/json"
@@ -38,9 +31,9 @@ _SAME: Final = {
 }  # fmt: skip
 _UNSAID: Final = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 """Types that say nothing: curl sends the last of them unless told otherwise."""
-_KEYS: Final = {"mail": ("message", "text"), "text": ("text", "message"), "image": ("image",)}
 _NAME: Final = 200
-Item = Callable[[Model, Any, str], bytes]
+_BLANK: Final = 10
+"""Lines for each input that may be, blank ones included."""
 
 
 @dataclass(slots=True)
@@ -118,15 +111,6 @@ def media_of(said: str) -> str:
     return _SAME.get(media, media)
 
 
-def parse(body: bytes) -> Any:
-    """A JSON document; ``ServiceError`` for what is none: no NaN, no infinities, UTF-8 only, at most 1,024 deep."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ServiceError("The body is no JSON.", found=f"{error.msg} at {where}", hint="Mend it there.") from None
-
-
 def _whole(model: Model, media: str, body: bytes, most: int, name: str = "") -> Given:
     """A body, or a file in one, that is not multipart."""
     if media in _UNSAID:
@@ -138,7 +122,7 @@ def _whole(model: Model, media: str, body: bytes, most: int, name: str = "") -> 
     if media == CSV and model.kind == "table":
         return _csv(model, body, most, name)
     if media in READS[model.kind] or (media.startswith("image/") and model.kind == "image"):
-        return Given([name], [_raw(model, body)], one=True)
+        return Given([name], [raw(model, body)], one=True)
     raise UnsupportedMedia(f"This model judges {_WORDS[model.kind]}.", expected=_known(model), found=media[:100])
 
 
@@ -159,37 +143,16 @@ def _guess(model: Model, media: str, body: bytes) -> str:
     return {"table": CSV, "mail": "message/rfc822", "text": "text/plain"}.get(model.kind, "image/*")
 
 
-def _raw(model: Model, body: bytes) -> bytes:
-    if model.kind == "mail":
-        return mime.canonical(body)[0]
-    if model.kind == "text":
-        return text.canonical(text.decode(body))[0]
-    return image(body, "The body")
-
-
-def image(raw: bytes, where: str) -> bytes:
-    """The bytes of an image; ``DataError`` for what is none, by its first bytes. ``where`` begins the message."""
-    try:
-        look(raw)
-    except BadImage as bad:
-        expected = "a whole JPEG, PNG, WebP, BMP, GIF or TIFF file"
-        raise DataError(f"{where} cannot be read as an image.", expected=expected, found=str(bad)) from None
-    return raw
-
-
-# JSON
-
-
-def _json(model: Model, document: Any, most: int, name: str) -> Given:
+def _json(model: Model, document: object, most: int, name: str) -> Given:
     if type(document) is dict:
         rows = document.get("rows")
         if type(rows) is not list or model.kind != "table":
-            return Given([name], [_ITEMS[model.kind](model, document, "")], one=True)
+            return Given([name], [ITEMS[model.kind](model, document, "")], one=True)
         document = rows
     elif type(document) is not list:
-        return Given([name], [_ITEMS[model.kind](model, document, "")], one=True)
+        return Given([name], [ITEMS[model.kind](model, document, "")], one=True)
     _check(len(document), most)
-    item = _ITEMS[model.kind]
+    item = ITEMS[model.kind]
     contents = [item(model, each, f"Item {at}: ") for at, each in enumerate(document)]
     if not contents:
         raise DataError("There is nothing in the list.", hint="Send at least one item.")
@@ -198,7 +161,10 @@ def _json(model: Model, document: Any, most: int, name: str) -> Given:
 
 def _lines(model: Model, body: bytes, most: int, name: str) -> Given:
     """JSON lines; named by their numbers, as ``lithify predict`` names them."""
-    found, item = Given(), _ITEMS[model.kind]
+    found, item = Given(), ITEMS[model.kind]
+    if len(body) > _BLANK * most:
+        _check(body.count(b"\n") // _BLANK, most)
+    check_nested(body)
     for number, line in enumerate(body.split(b"\n"), 1):
         if not line.strip():
             continue
@@ -214,94 +180,16 @@ def _lines(model: Model, body: bytes, most: int, name: str) -> Given:
     return found
 
 
-def row(model: Model, document: Any, where: str = "") -> bytes:
-    """The content of one row of a table; ``DataError`` names the field that cannot be read.
-
-    ``where`` comes before the message.
-    """
-    fields = model.fields
-    if type(document) is not dict:
-        raise DataError(f"{where}A row is an object of field and cell.", found=_type(document))
-    for one in fields:
-        if one.name in document:
-            break
-    else:
-        names = ", ".join(one.name for one in fields[:20]) + (", …" if len(fields) > 20 else "")
-        raise DataError(f"{where}None of the fields of this model is there.", expected=names, hint="See GET /v1/ALIAS.")
-    content, misfits = encode_row(fields, document)
-    if misfits:
-        raise _misfit(fields, document, misfits, where)
-    return content
-
-
-def _misfit(fields: Iterable[Field], document: Mapping[str, Any], misfits: Mapping[str, int], where: str) -> DataError:
-    one = next(each for each in fields if each.name in misfits)
-    value = document[one.name]
-    found = _type(value) if isinstance(value, list | dict) else (shown_cell(value) or "")[:60]
-    more = f" So are {len(misfits) - 1} more." if len(misfits) > 1 else ""
-    hint = f"Send null, or leave it out, where it is missing.{more}"
-    return DataError(
-        f"{where}The cell of {one.name!r} cannot be read.", expected=_CELLS[one.kind], found=found, hint=hint
-    )
-
-
-_CELLS: Final = {
-    "number": "a number", "boolean": "true or false", "category": "a string", "text": "a string",
-    "time": "a date or time such as 2024-01-31T12:00:00Z, or seconds since 1970",
-}  # fmt: skip
-
-
-def _type(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")
-
-
-def _string(model: Model, document: Any, where: str) -> str:
-    """The string that stands for one mail, text or image: itself, or in an object under its key."""
-    if type(document) is dict:
-        keys = _KEYS[model.kind]
-        key = next((key for key in keys if key in document), None)
-        if key is None:
-            expected = " or ".join(f'{{"{each}": "…"}}' for each in keys)
-            raise DataError(f"{where}There is nothing to judge in the object.", expected=expected)
-        document = document[key]
-    if type(document) is not str:
-        raise DataError(f"{where}Not a string.", expected="a string", found=_type(document))
-    return document
-
-
-def _message(model: Model, document: Any, where: str) -> bytes:
-    return mime.canonical(_string(model, document, where).encode())[0]
-
-
-def _text(model: Model, document: Any, where: str) -> bytes:
-    return text.canonical(_string(model, document, where))[0]
-
-
-def _picture(model: Model, document: Any, where: str) -> bytes:
-    said = _string(model, document, where)
-    if said[:5] == "data:":
-        said = said.partition(",")[2]
-    try:
-        raw = base64.b64decode(said, validate=True)
-    except (binascii.Error, ValueError):
-        raise DataError(f"{where}An image in JSON is a string in base64.", found="another string") from None
-    return image(raw, f"{where}It" if where else "The image")
-
-
-_ITEMS: Final[Mapping[str, Item]] = {"table": row, "mail": _message, "text": _text, "image": _picture}
-
-
-# Files
-
-
 def _csv(model: Model, body: bytes, most: int, name: str) -> Given:
     """As ``lithify predict`` reads a CSV: what cannot be read is a problem, or missing and noted."""
     from lithify.data.columns import Asked
     from lithify.data.schema import Problem
+    from lithify.data.streams import compression_of
     from lithify.data.tabular_open import open_asked
-    from lithify.data.tabular_text import Held
+    from lithify.data.tabular_text import ZSTD, Held
 
+    if compression_of(body[:8]) is not None or body.startswith(ZSTD):
+        raise UnsupportedMedia("Tables are read as they are.", expected="no compression", hint="Do not compress it.")
     source = open_asked(Held(body, name or "-"), Asked(labelled=False), model.fields)
     rows: list[tuple[str, bytes | None, str]] = []
     for found in source.contents():

@@ -3,6 +3,8 @@
 Quick requests that arrived in the same turn of the event loop are answered together, at its end, by one call of the
 application: under load batches grow by themselves, and nobody ever waits for a batch to fill. Slow ones are answered
 beside the loop, by a few threads, and those that came while the threads were busy go together as well.
+
+Clients take turns, so that one who asks for much waits for itself and not others for it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 
 from lithify.deployment.http.exchange import Exchange
 from lithify.deployment.http.message import Head, Request, Response, refusal
@@ -20,8 +23,13 @@ from lithify.errors import LithifyError, Overloaded, TooManyRequests
 
 TOGETHER = 64
 """Quick requests that are answered in one go; the loop looks after its connections in between."""
+BYTES = 32 << 10
+"""Bytes of their bodies, after which no more are taken: what is long takes long."""
 GROUP = 16
-"""Slow requests that one thread takes at a time."""
+"""Slow requests that one thread takes at a time, all of one client; a few where others have requests too."""
+FEW = 4
+HEAVY = 256 << 10
+"""Bytes of their bodies, after which no more are taken."""
 THREADS = 2
 _AGAIN = (("Retry-After", "1"),)
 _log = logging.getLogger("lithify.serve")
@@ -47,7 +55,7 @@ class Desk:
         self._clients: dict[str, int] = {}
         self._quick: list[Exchange] = []
         self._slow: list[Exchange] = []
-        self._busy = 0
+        self._busy: list[str] = []  # whose requests the threads are at
         self._scheduled = False
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="lithify-slow")
 
@@ -112,8 +120,11 @@ class Desk:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _flush(self) -> None:
-        batch = self._quick[:TOGETHER]
-        del self._quick[:TOGETHER]
+        if len(self._clients) > 1 and len(self._quick) > 1:
+            self._quick = in_turns(self._quick)
+        share = _share(self._quick, TOGETHER, BYTES)
+        batch = self._quick[:share]
+        del self._quick[:share]
         self._scheduled = bool(self._quick)
         if self._scheduled:
             self._loop.call_soon(self._flush)
@@ -123,12 +134,19 @@ class Desk:
             self._hand_out()
 
     def _hand_out(self) -> None:
-        """Deals waiting slow requests out to the threads that are free, so that none has all of the work."""
+        """Deals waiting slow requests out to the threads that are free, so that none has all of the work.
+
+        Who has the fewest threads comes next; of those who came first.
+        """
         self._slow = [exchange for exchange in self._slow if exchange.counted]
-        while self._slow and self._busy < THREADS:
-            share = min(GROUP, -(-len(self._slow) // (THREADS - self._busy)))
-            group, self._slow = self._slow[:share], self._slow[share:]
-            self._busy += 1
+        while self._slow and (free := THREADS - len(self._busy)):
+            client = min((_client(exchange) for exchange in self._slow), key=self._busy.count)
+            waiting = [exchange for exchange in self._slow if _client(exchange) == client]
+            most = min(GROUP if len(self._clients) == 1 else FEW, -(-len(waiting) // free))
+            group = waiting[: _share(waiting, most, HEAVY)]
+            taken = {id(exchange) for exchange in group}
+            self._slow = [exchange for exchange in self._slow if id(exchange) not in taken]
+            self._busy.append(client)
             self._threads.submit(self._work, group)
 
     def _work(self, group: list[Exchange]) -> None:
@@ -140,7 +158,7 @@ class Desk:
             return
 
     def _done(self, group: list[Exchange], responses: list[Response]) -> None:
-        self._busy -= 1
+        self._busy.remove(_client(group[0]))
         self._settle(group, responses)
         self._hand_out()
 
@@ -164,6 +182,32 @@ class Desk:
             if len(batch) == 1:
                 return [failure(error, batch[0].call)]
         return [self._answer([exchange])[0] for exchange in batch]
+
+
+def in_turns(waiting: Sequence[Exchange]) -> list[Exchange]:
+    """The first request of every client, then the second of each, and so on; those of one in their order."""
+    counts: dict[str, int] = {}
+    turns = []
+    for exchange in waiting:
+        client = _client(exchange)
+        counts[client] = turn = counts.get(client, 0) + 1
+        turns.append(turn)
+    return [exchange for _, exchange in sorted(zip(turns, waiting, strict=True), key=itemgetter(0))]
+
+
+def _share(waiting: Sequence[Exchange], most: int, size: int) -> int:
+    """How many of the first are taken together: at most so many, and none after so many bytes."""
+    held = 0
+    for count, exchange in enumerate(waiting[:most]):
+        held += len(exchange.body)
+        if held > size and count:
+            return count
+    return min(most, len(waiting))
+
+
+def _client(exchange: Exchange) -> str:
+    assert exchange.call is not None
+    return exchange.call.client
 
 
 def overloaded(message: str, *, plain: bool = False) -> Response:

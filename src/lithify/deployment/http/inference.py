@@ -15,17 +15,15 @@ from typing import Any, Final
 import numpy as np
 
 from lithify import conformal
-from lithify.data import text
 from lithify.data.cells import encode_row
 from lithify.data.schema import Field
-from lithify.deployment.http import bodies, tensors
+from lithify.deployment.http import bodies, items, tensors
 from lithify.deployment.http.judging import Judged, Task
 from lithify.deployment.http.message import Request, Response
 from lithify.deployment.http.plain import decisions, dump
 from lithify.deployment.http.tensors import Tensor
 from lithify.deployment.service import Deployed
 from lithify.errors import DataError, NotFound, ServiceError, TooLarge
-from lithify.media import mime
 from lithify.model.model import Model
 from lithify.model.prediction import Prediction, predictions
 
@@ -115,7 +113,7 @@ def infer(deployed: Deployed, request: Request, most: int) -> Task:
     wanted = _wanted(deployed.model, document)
     given: dict[str, Tensor] = {}
     for each in document["inputs"]:
-        tensor, rest = tensors.parse(each, rest)
+        tensor, rest = tensors.parse(each, rest, most)
         if tensor.name in given:
             raise ServiceError(f"Input {tensor.name[:100]!r} is there twice.")
         given[tensor.name] = tensor
@@ -133,10 +131,10 @@ def _split(request: Request) -> tuple[Any, memoryview]:
     """The JSON of a request and the bytes behind it."""
     said, body = request.head.headers.get(LENGTH.lower()), request.body
     if said is None:
-        return bodies.parse(body), memoryview(b"")
+        return items.parse(body), memoryview(b"")
     if not (said.isascii() and said.isdecimal() and len(said) < 16 and int(said) <= len(body)):
         raise ServiceError(f"{LENGTH} is no length within the body.", found=said[:100])
-    return bodies.parse(body[: int(said)]), memoryview(body)[int(said) :]
+    return items.parse(body[: int(said)]), memoryview(body)[int(said) :]
 
 
 def _wanted(model: Model, document: Mapping[str, Any]) -> dict[str, bool]:
@@ -202,7 +200,7 @@ def _checked(rows: int, most: int) -> int:
 def _rows(model: Model, tensor: Tensor, most: int) -> list[bytes]:
     _of_bytes(tensor)
     _count(tensor, most)
-    return [bodies.row(model, bodies.parse(_bytes(each)), f"Row {at}: ") for at, each in enumerate(tensor.elements)]
+    return [items.row(model, items.parse(_bytes(each)), f"Row {at}: ") for at, each in enumerate(tensor.elements)]
 
 
 def _fields(fields: tuple[Field, ...], given: Mapping[str, Tensor], most: int) -> list[bytes]:
@@ -236,15 +234,7 @@ def _single(model: Model, tensor: Tensor, most: int) -> list[bytes]:
     """Messages, texts or encoded images."""
     _of_bytes(tensor)
     _count(tensor, most)
-    make: Callable[[bytes], bytes] = _MADE[model.kind]
-    return [make(_bytes(each)) for each in tensor.elements]
-
-
-_MADE: Final[Mapping[str, Callable[[bytes], bytes]]] = {
-    "mail": lambda raw: mime.canonical(raw)[0],
-    "text": lambda raw: text.canonical(text.decode(raw))[0],
-    "image": lambda raw: bodies.image(raw, "An image"),
-}
+    return [items.raw(model, _bytes(each), f"Element {at}") for at, each in enumerate(tensor.elements)]
 
 
 def _of_bytes(tensor: Tensor) -> None:

@@ -77,7 +77,7 @@ def _fixed() -> dict[str, Any]:
     return {
         "/": {"get": _asked("page", "A page to try the models on.", page) | {"security": []}},
         "/openapi.json": {"get": _open("openapi", "This document.", {"type": "object"})},
-        "/metrics": {"get": _asked("metrics", "Numbers for Prometheus.", text) | {"security": []}},
+        "/metrics": {"get": _asked("metrics", "Numbers for Prometheus.", text)},
         "/v1": {"get": _get("models", "The models that are served.", ref("Models"))},
         "/v2": {"get": _get("server", "The server.", ref("Server"), protocol=True)},
         "/v2/health/live": {"get": _open("live", "Whether the server lives.", ref("Live"), protocol=True)},

@@ -25,6 +25,10 @@ PIPELINED = 16
 """Requests of one connection that wait, from which on nothing more of it is read."""
 LINGER = 2.0
 """Seconds for which a refused client may go on sending."""
+LEAST = 64 << 10
+"""Bytes that a client takes of what it is told, in ``limits.arrival`` seconds; less holds memory for nobody."""
+STALE = 1.0
+"""Seconds without a whole request, after which a connection may have to make room."""
 
 
 class Connection(asyncio.Protocol):
@@ -38,7 +42,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_desk", "_ended", "_held", "_left", "_limits", "_paused", "_queue", "_reader", "_refused", "_server", "_since",
-        "_stalled", "_stuffed", "_transport", "_unsent",
+        "_stalled", "_stuffed", "_taken", "_told", "_transport", "peer",
     )  # fmt: skip
 
     def __init__(self, server: Server) -> None:
@@ -47,7 +51,10 @@ class Connection(asyncio.Protocol):
         self._reader: Reader | None = None
         self._queue: deque[Exchange] = deque()
         self._held = b""
-        self._unsent = 0
+        self._told = self._taken = (
+            0  # bytes that were written, and that the client had when it was last seen to take some
+        )
+        self.peer = ""
         self._since = self._stalled = time.monotonic()
         self._paused = self._stuffed = False  # we read nothing, since there is enough to do or too much to write
         self._ended = False  # the client sends no more
@@ -59,10 +66,10 @@ class Connection(asyncio.Protocol):
         """The client is there, or one too many."""
         self._transport = cast(asyncio.Transport, transport)
         name = transport.get_extra_info("peername")
-        peer = name[0].removeprefix("::ffff:") if isinstance(name, tuple) else ""
-        self._reader = Reader(self, self._desk, self._limits, peer)
+        self.peer = name[0].removeprefix("::ffff:") if isinstance(name, tuple) else ""
+        self._reader = Reader(self, self._desk, self._limits, self.peer)
         self._server.connections.add(self)
-        if len(self._server.connections) > self._limits.connections:
+        if len(self._server.connections) > self._limits.connections and not self._server.make_room():
             self._refuse(overloaded("Too many connections are open."))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -140,7 +147,9 @@ class Connection(asyncio.Protocol):
             pieces.append(server.writer.write(response, keep=keep, head_only=head_only, old=exchange.old))
             self._desk.buffered -= exchange.held
             sent.append(exchange)
-        transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._told += len(data)
+        transport.write(data)
         self._since = time.monotonic()
         for exchange in sent:
             self._desk.observe(exchange, self._since)
@@ -160,9 +169,9 @@ class Connection(asyncio.Protocol):
             if exchange.response is None and now - exchange.arrived > self._limits.answer:
                 self._desk.give_up(exchange)
         self.send()
-        if transport.get_write_buffer_size():
-            return self._check_progress(transport, now)
-        self._unsent = 0
+        if unsent := self.unsent:
+            return self._check_progress(transport, unsent, now)
+        self._taken, self._stalled = self._told, now
         if self._left:
             if now - self._since > LINGER:
                 transport.abort()
@@ -171,6 +180,25 @@ class Connection(asyncio.Protocol):
                 self._refuse(refusal(RequestTimeout("The request did not arrive in time.", hint="Send it faster.")))
         elif not self._queue and now - self._since > self._limits.idle:
             transport.close()
+
+    def stale(self, now: float) -> float | None:
+        """Since when it neither waits for an answer nor takes one nor sends a body; None where it does."""
+        transport, reader = self._transport, self._reader
+        if (
+            transport is None
+            or reader is None
+            or transport.is_closing()
+            or self._queue
+            or self.unsent
+            or reader.in_body
+        ):
+            return None
+        return self._since if now - self._since > STALE else None
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of answers that the client did not take yet."""
+        return 0 if self._transport is None else int(self._transport.get_write_buffer_size())
 
     def dismiss(self) -> None:
         """Closes the connection unless something is on its way."""
@@ -183,11 +211,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _check_progress(self, transport: asyncio.Transport, now: float) -> None:
-        """A client may be slow to take an answer, but not stand still."""
-        unsent = transport.get_write_buffer_size()
-        if unsent != self._unsent:
-            self._unsent, self._stalled = unsent, now
+    def _check_progress(self, transport: asyncio.Transport, unsent: int, now: float) -> None:
+        """A client may be slow to take an answer, but neither stand still nor sip."""
+        taken = self._told - unsent
+        if taken - self._taken >= LEAST:
+            self._taken, self._stalled = taken, now
         elif now - self._stalled > self._limits.arrival:
             transport.abort()
 

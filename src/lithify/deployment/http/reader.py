@@ -70,6 +70,11 @@ class Reader:
         self._swallowing = self._upgrading = self._replaying = False
         self.reading = self.over = self.expecting = False
 
+    @property
+    def in_body(self) -> bool:
+        """Whether the head of a request came, and the rest of it is on its way."""
+        return self._exchange is not None
+
     def feed(self, data: bytes | memoryview, now: float) -> Response | None:
         """Reads on; a response refuses what came, and then nothing more may be fed.
 
@@ -82,7 +87,7 @@ class Reader:
         except httptools.HttpParserUpgrade as upgrade:
             return self._decline(bytes(data[upgrade.args[0] :]))
         except httptools.HttpParserError as error:  # what follows a last request is nobody's
-            return None if self.over else self._refusal or _unreadable(error)
+            return None if self.over else self._refusal or self._unreadable(error)
         if not self.reading:
             self._wire = 0
         elif self._wire > self._limits.header + _FRAMING * (self._exchange.held if self._exchange else 0):
@@ -91,10 +96,11 @@ class Reader:
 
     def drop(self) -> Exchange:
         """The request that is under way, or a blank one, to be answered as it is."""
-        exchange, self._exchange = self._exchange, None
+        exchange = self._exchange or Exchange(self._connection, self.began, self._start())
+        self._exchange = None
         self._parts, self._fields, self._target = [], [], b""
         self.reading, self.over, self.expecting = False, True, False
-        return exchange or Exchange(self._connection, self.began)
+        return exchange
 
     def close(self) -> None:
         """Lets go of the parser, which knows our methods, and so us; gives back what was held."""
@@ -133,7 +139,7 @@ class Reader:
         try:
             head = make_head(parser.get_method(), self._target, version, self._fields, self._peer)
         except LithifyError as error:
-            refused = refusal(error)
+            refused = refusal(error, plain=self._plain())
             refused.status = status_of(error)
             raise self._stop(refused) from None
         keep, old = parser.should_keep_alive(), version == "1.0"
@@ -215,9 +221,21 @@ class Reader:
         self._refusal = response
         return _Stop()
 
+    def _start(self) -> Head | None:
+        """What is known of a request whose head cannot be read: an answer to HEAD has no body, whatever it says."""
+        if not self._target:
+            return None
+        return Head(self._parser.get_method().decode("ascii"), "", peer=self._peer)
+
     def _plain(self) -> bool:
         call = self._exchange.call if self._exchange else None
-        return call is not None and call.plain
+        return self._target.startswith(b"/v2") if call is None else call.plain
+
+    def _unreadable(self, error: httptools.HttpParserError) -> Response:
+        """What the parser says is a fixed text of its own; a failure in our callbacks is ours."""
+        if isinstance(error, httptools.HttpParserCallbackError):
+            return failure(error.__context__ or error, doing="reading a request")
+        return refusal(malformed(str(error)), plain=self._plain())
 
     def _too_long(self) -> Response:
         limit = f"at most {self._limits.header:,} bytes beside the body"
@@ -233,10 +251,3 @@ class Reader:
 
 class _Stop(Exception):
     """Ends the parsing of a request that is refused; why stands in the reader."""
-
-
-def _unreadable(error: httptools.HttpParserError) -> Response:
-    """What the parser says is a fixed text of its own; a failure in our callbacks is ours."""
-    if isinstance(error, httptools.HttpParserCallbackError):
-        return failure(error.__context__ or error, doing="reading a request")
-    return refusal(malformed(str(error)))

@@ -8,6 +8,7 @@ import logging
 import socket
 import ssl
 import time
+from collections import Counter
 
 from lithify.deployment.http.desk import Desk
 from lithify.deployment.http.protocol import Connection
@@ -107,6 +108,29 @@ class Server:
             self._ticking.cancel()
         self.desk.close()
 
+    def make_room(self) -> bool:
+        """Drops the connection that has been stale the longest, of the client that has most of them.
+
+        So nobody keeps others out by opening connections and saying nothing, or never the whole of it.
+        """
+        now = time.monotonic()
+        found = [(since, each) for each in self.connections if (since := each.stale(now)) is not None]
+        if not found:
+            return False
+        counts = Counter(each.peer for _, each in found)
+        _, dropped = min(found, key=lambda item: (-counts[item[1].peer], item[0]))
+        dropped.abort()
+        return True
+
+    def _shed(self) -> None:
+        """Drops those that leave the most untaken, while more is held of answers than may be of bodies."""
+        unsent = {connection: connection.unsent for connection in self.connections}
+        held = sum(unsent.values())
+        for connection in sorted(unsent, key=unsent.__getitem__, reverse=True) if held > self.limits.buffered else ():
+            if held > self.limits.buffered:
+                connection.abort()
+                held -= unsent[connection]
+
     def _dismiss(self) -> None:
         for connection in list(self.connections):
             connection.dismiss()
@@ -178,4 +202,5 @@ class Server:
         now = time.monotonic()
         for connection in list(self.connections):
             connection.check(now)
+        self._shed()
         self._ticking = self.loop.call_later(self._pace, self._tick)

@@ -7,6 +7,7 @@ then so many bytes.
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.errors import ServiceError
+from lithify.errors import ServiceError, TooLarge
 
 DTYPES: Final = {
     "BOOL": np.dtype(np.bool_), "UINT8": np.dtype("u1"), "UINT16": np.dtype("<u2"), "UINT32": np.dtype("<u4"),
@@ -61,7 +62,7 @@ class Tensor:
         return np.array(self.elements, dtype=DTYPES[self.datatype])
 
 
-def parse(document: Any, rest: memoryview) -> tuple[Tensor, memoryview]:
+def parse(document: Any, rest: memoryview, most: int | None = None) -> tuple[Tensor, memoryview]:
     """A tensor of a request, and what is left of the bytes behind the JSON.
 
     Parameters
@@ -70,11 +71,13 @@ def parse(document: Any, rest: memoryview) -> tuple[Tensor, memoryview]:
         What stands in the JSON.
     rest : memoryview
         Bytes from where those of this tensor would begin.
+    most : int, optional
+        Rows that it may have: the first of its sides, and of ``BYTES`` all elements.
 
     Raises
     ------
     ServiceError
-        It is no tensor, or its data do not fit its shape and type.
+        It is no tensor, or its data do not fit its shape and type; ``TooLarge`` when it has more rows.
     """
     if type(document) is not dict:
         raise ServiceError("An input is an object.", expected="name, shape, datatype and data")
@@ -84,6 +87,9 @@ def parse(document: Any, rest: memoryview) -> tuple[Tensor, memoryview]:
     if type(datatype) is not str or (datatype not in DTYPES and datatype != "BYTES"):
         raise ServiceError(f"Input {name[:100]!r} has no known datatype.", expected=", ".join((*DTYPES, "BYTES")))
     found = _shape(name, shape)
+    rows = math.prod(found) if datatype == "BYTES" else found[0]
+    if most is not None and rows > most:  # before anything is made of them
+        raise TooLarge("There are too many rows in one request.", expected=f"at most {most:,}", found=f"{rows:,}")
     size = _size(document.get("parameters"), name)
     if size is None:
         if "data" not in document:
@@ -124,10 +130,12 @@ def _elements(name: str, datatype: str, data: Any, shape: tuple[int, ...]) -> li
     """The elements of a list, flat or nested as the shape is."""
     if type(data) is not list:
         raise ServiceError(f"The data of input {name[:100]!r} are no list.")
-    for side in shape[:-1]:
+    count = 1
+    for side, below in itertools.pairwise(shape):
+        count *= side
         if not data or type(data[0]) is not list:
             break
-        if len(data) != side or not all(type(part) is list for part in data):
+        if len(data) != count or not all(type(part) is list and len(part) == below for part in data):
             raise _mismatch(name, shape)
         data = [element for part in data for element in part]
     if len(data) != math.prod(shape):

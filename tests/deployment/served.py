@@ -39,7 +39,7 @@ class Client:
 
     def ask(self, path: str = "/", *, method: str = "GET", headers: str = "", body: bytes = b"") -> Answer:
         length = f"Content-Length: {len(body)}\r\n" if body else ""
-        self.send(f"{method} {path} HTTP/1.1\r\nHost: here\r\n{headers}{length}\r\n".encode() + body)
+        self.send(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n".encode() + body)
         return self.answer(head_only=method == "HEAD")
 
     def answer(self, *, head_only: bool = False) -> Answer:

@@ -197,6 +197,20 @@ def test_long_bodies_are_not_answered_together() -> None:
         assert max(served.application.batches) <= 2
 
 
+def test_questions_without_a_body_go_first() -> None:
+    with serving(application=Parrot()) as served, served.client() as greedy, served.client() as other:
+        one = b"POST /sleep?0.02 HTTP/1.1\r\n" + HOST + b"Content-Length: 20000\r\n\r\n" + b"x" * 20_000
+        clients = [greedy, *(served.client() for _ in range(3))]
+        for client in clients:
+            client.send(one * 14)
+        while len(served.application.batches) < 4:
+            time.sleep(0.001)
+        assert other.ask("/health").status == 200
+        assert sum(served.application.batches) < 14 * len(clients)
+        for client in clients:
+            client.sock.close()
+
+
 def test_idle_connections_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "STALE", 0.0)
     with serving(Limits(connections=3)) as served, contextlib.ExitStack() as stack:

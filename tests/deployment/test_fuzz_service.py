@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from tests.deployment.storm import rage, served, valid
+from tests.deployment.sound import Case
+from tests.deployment.storm import Line, rage, served, valid
 
 
 def test_a_storm_of_damaged_requests(tmp_path: Path) -> None:
@@ -15,7 +17,11 @@ def test_a_storm_of_damaged_requests(tmp_path: Path) -> None:
         assert len(found.statuses) > 7
         assert valid(server.url) == before
         assert server.children() == pids
+        elsewhere = Case(b"GET /v1 HTTP/1.1\r\nHost: evil.example\r\n\r\n", "GET", "/v1")
+        with contextlib.closing(Line(server.url)) as line:
+            assert [answer.status for answer in line.ask(elsewhere)] == [403]
     said = (tmp_path / "stderr").read_text()
     assert "Traceback" not in said
     assert "failure" not in said
+    assert "ERROR" not in said
     assert "/" not in (tmp_path / "log").read_text().replace("image/", "")

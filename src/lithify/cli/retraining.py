@@ -194,8 +194,10 @@ def _compared(terminal: Terminal, found: Retrained) -> None:
     for number, made in found.older.items():
         figure = made.metrics[made.findings.deciding]
         before, after = (words.figure(value, figure.unit) for value in (figure.champion, figure.challenger))
-        told = f"{made.verdict}, {figure.title} {before} -> {after}"
+        told = f"{figure.title} {before} -> {after}, {made.verdict}"
         terminal.say(f"  generation {number}, {count(made.rows, 'row')}: {told}")
+        if not made.passes:
+            terminal.paragraph(made.reasons[0], "      ")
 
 
 def _next(terminal: Terminal, found: Retrained, home: Path | None) -> None:

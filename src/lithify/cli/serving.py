@@ -112,10 +112,10 @@ def _seconds(text: str | None) -> float | None:
 def _tell(terminal: Terminal, serving: Serving) -> None:
     terminal.document(serving.to_json())
     rows = [
-        [plain(model["name"]), short(model["digest"]), model["kind"], _some(model["labels"]), plain(model["url"])]
+        [plain(model["name"]), short(model["digest"]), model["kind"], _some(model["labels"])]
         for model in serving.models
     ]
-    terminal.table(rows, head=["name", "model", "kind", "labels", "url"])
+    terminal.table(rows, head=["name", "model", "kind", "labels"])
     terminal.say()
     terminal.say(f"Serving at {serving.url} with {count(serving.workers, 'process', 'processes')}. Try:")
     for kind in dict.fromkeys(model["kind"] for model in serving.models):

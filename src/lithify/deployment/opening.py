@@ -76,9 +76,7 @@ def locate(home: Home | None, thing: str) -> Place:
     return Place(last.alias, name if stage == DEFAULT_STAGE else last.alias, last.model, last.digest)
 
 
-def opened(
-    home: Home | None, place: Place, digest: str, key: Path | None = None, folder: Path | None = None
-) -> Model:
+def opened(home: Home | None, place: Place, digest: str, key: Path | None = None, folder: Path | None = None) -> Model:
     """Opens a model and checks structure, seal, digest, and its signature where there is a key.
 
     A model of the home is mapped, so that all processes share its pages; nobody may change an object of the home. A

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 SLOW = 32 << 10
 """Bodies from so many bytes on are answered beside the event loop."""
-SLOW_ROWS = 4 << 10
-"""The same where a body may hold many inputs: 4 KiB can be a thousand rows, and take 10 milliseconds."""
+SLOW_ROWS = 2 << 10
+"""The same where a body may hold many inputs: 2 KiB can be a thousand rows, and take 10 milliseconds."""
 _LITTLE: Final = 64 << 10
 """Bytes of a body that nobody reads."""
 _BEARER: Final = (("WWW-Authenticate", 'Bearer realm="lithify"'),)

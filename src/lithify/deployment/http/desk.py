@@ -23,7 +23,7 @@ from lithify.errors import LithifyError, Overloaded, TooManyRequests
 
 TOGETHER = 64
 """Quick requests that are answered in one go; the loop looks after its connections in between."""
-BYTES = 32 << 10
+BYTES = 16 << 10
 """Bytes of their bodies, after which no more are taken: what is long takes long."""
 GROUP = 16
 """Slow requests that one thread takes at a time, all of one client; a few where others have requests too."""
@@ -120,9 +120,10 @@ class Desk:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _flush(self) -> None:
-        if len(self._clients) > 1 and len(self._quick) > 1:
-            self._quick = in_turns(self._quick)
         share = _share(self._quick, TOGETHER, BYTES)
+        if share < len(self._quick):
+            self._quick = in_turns(self._quick)
+            share = _share(self._quick, TOGETHER, BYTES)
         batch = self._quick[:share]
         del self._quick[:share]
         self._scheduled = bool(self._quick)
@@ -185,13 +186,16 @@ class Desk:
 
 
 def in_turns(waiting: Sequence[Exchange]) -> list[Exchange]:
-    """The first request of every client, then the second of each, and so on; those of one in their order."""
+    """The first request of every client, then the second of each, and so on.
+
+    Before them all those without a body, such as whether the server lives: they take next to nothing.
+    """
     counts: dict[str, int] = {}
     turns = []
     for exchange in waiting:
         client = _client(exchange)
         counts[client] = turn = counts.get(client, 0) + 1
-        turns.append(turn)
+        turns.append(turn if exchange.body else 0)
     return [exchange for _, exchange in sorted(zip(turns, waiting, strict=True), key=itemgetter(0))]
 
 

@@ -23,7 +23,6 @@ _REFUSED: Final = {
     "404": "There is no such model.",
     "405": "There is no such method.",
     "408": "The request did not arrive in time.",
-    "411": "The length of the body is not said.",
     "413": "The body is too large, or holds too many rows.",
     "415": "The model does not read such bodies.",
     "422": "Something in the body cannot be judged.",

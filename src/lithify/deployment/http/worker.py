@@ -53,6 +53,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the supervisor, which decides
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what clients send wrong is told to them, not logged
     out = own_output()
     settings = json.loads(sys.stdin.buffer.readline())
     die_with(settings["supervisor"], sys.stdin.buffer)

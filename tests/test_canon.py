@@ -63,6 +63,16 @@ def test_what_is_no_strict_json(data: bytes) -> None:
     assert len(str(caught.value)) < 400
 
 
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [(b"", "nothing"), (b'{"a":\n x}', "a mistake at line 2, column 2"), (b"{}x", "line 1, column 3")],
+)
+def test_where_it_is_no_json_is_said_in_plain_words(data: bytes, found: str) -> None:
+    with pytest.raises(MalformedContainer, match=found) as caught:
+        canon.loads(data)
+    assert "Expecting" not in str(caught.value)
+
+
 def test_depth() -> None:
     value: object = 1
     for _ in range(canon.MAX_DEPTH):

@@ -35,11 +35,14 @@ if TYPE_CHECKING:
 SUFFIX = ".lith"
 
 
-def open_home(home: Place = None) -> Home:
-    """A home that is open already, or the one in that folder; without one, ``LITHIFY_HOME`` or the platform's."""
+def open_home(home: Place = None, *, create: bool = True) -> Home:
+    """A home that is open already, or the one in that folder; without one, ``LITHIFY_HOME`` or the platform's.
+
+    One that is not there is made, or ``NotFound`` where ``create`` is false.
+    """
     from lithify.store import home as homes
 
-    return home if isinstance(home, homes.Home) else homes.open_home(home)
+    return home if isinstance(home, homes.Home) else homes.open_home(home, create)
 
 
 def snapshot(
@@ -190,7 +193,7 @@ def diff(old: Data, new: Data, *, home: Place = None) -> Difference:
     """Rows added, removed, relabelled and moved to another side between two snapshots."""
     from lithify.data import snapshot as snapshots
 
-    opened = open_home(home)
+    opened = open_home(home, create=False)
     return snapshots.diff(find_snapshot(opened, old), find_snapshot(opened, new))
 
 
@@ -210,7 +213,7 @@ def withdraw(
     """
     from lithify.data import withdraw as withdrawals
 
-    opened = open_home(home)
+    opened = open_home(home, create=False)
     return withdrawals.withdraw(opened, find_snapshot(opened, snapshot), list(keys), erase=erase, report=report)
 
 
@@ -350,7 +353,7 @@ def open(thing: Path | str, *, verify: bool = False, home: Place = None) -> Mode
                 error.hint or "Give a model file, as training by this version writes it; a damaged one, fetch again."
             )
             raise
-    opened = open_home(home)
+    opened = open_home(home, create=False)
     return open_model(opened.blobs.verified(opened.catalog.resolve(str(thing), "model")), verify=verify)
 
 
@@ -397,7 +400,7 @@ def verify(model: Model | Path | str, *, rebuild: bool = False, home: Place = No
         from lithify import canon
         from lithify.training import run as runs
 
-        again = canon.digest(runs.rebuild(open_home(home), sealed, report=report))
+        again = canon.digest(runs.rebuild(open_home(home, create=False), sealed, report=report))
         if again != sealed.digest:
             raise GoldenMismatch(
                 "Training again from the snapshot and the recipe gave another model.",
@@ -459,7 +462,7 @@ def is_snapshot(thing: str, home: Place = None) -> bool:
     if Path(thing).exists():
         return False
     try:
-        return open_home(home).catalog.find(thing, "model", "snapshot").kind == "snapshot"
+        return open_home(home, create=False).catalog.find(thing, "model", "snapshot").kind == "snapshot"
     except NotFound:
         return False
 

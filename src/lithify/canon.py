@@ -53,6 +53,9 @@ def loads(data: bytes, what: str = "JSON") -> Any:
         )
         _check_depth(value)
         return value
+    except json.JSONDecodeError as error:
+        found = f"a mistake at line {error.lineno}, column {error.colno}" if data.strip() else "nothing"
+        raise MalformedContainer(f"The {what} is not strict JSON.", found=found) from None
     except (ValueError, RecursionError) as error:
         raise MalformedContainer(f"The {what} is not strict JSON.", found=str(error)[:200]) from None
 

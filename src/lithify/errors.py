@@ -30,6 +30,7 @@ Each class carries a stable ``code`` (for programs), an ``exit_status`` (for she
     ├── PromotionRefused         a model that may not take an alias
     │   └── AliasMoved           the alias points elsewhere than expected
     ├── ServiceError             a request that a server refuses
+    │   ├── BadJson              a body that is no JSON
     │   ├── Unauthorized         no token, or an unknown one
     │   ├── Forbidden            a token that is not for this alias
     │   ├── MethodNotAllowed     a route that has no such method
@@ -295,6 +296,12 @@ class ServiceError(LithifyError):
     code = "service"
     exit_status = os.EX_PROTOCOL
     http_status = 400
+
+
+class BadJson(ServiceError):
+    """A body, or a line of it, that is no JSON."""
+
+    code = "bad-json"
 
 
 class Unauthorized(ServiceError):

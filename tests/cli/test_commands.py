@@ -368,3 +368,31 @@ def test_standard_input_is_no_place_for_a_snapshot(lithify: Run) -> None:
         done = lithify(verb, "-")
         assert done.status == 2
         assert "Save it to a file" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["history", "spam"], ["rollback", "spam"], ["show", "spam"], ["verify", "spam"], ["runs"], ["gc"], ["token"],
+        ["predict", "spam", "-"], ["explain", "spam", "-"], ["diff", "a", "b"], ["serve"], ["serve", "spam"],
+    ],
+)  # fmt: skip
+def test_who_only_reads_makes_no_home(lithify: Run, tmp_path: Path, words: list[str]) -> None:
+    done = lithify(*words)
+    assert done.status == 66
+    assert f"There is no home at {tmp_path / 'home'}." in " ".join(done.err.split())
+    assert not (tmp_path / "home").exists()
+
+
+def test_ls_makes_no_home(lithify: Run, tmp_path: Path) -> None:
+    assert lithify("ls").out.startswith("There is nothing yet.")
+    assert lithify("ls", "--json").json == {"snapshots": [], "models": [], "aliases": []}
+    assert not (tmp_path / "home").exists()
+
+
+def test_what_is_no_model_at_all(lithify: Run, tmp_path: Path) -> None:
+    (tmp_path / "2023.csv").write_text("age,town\n17,Ulm\n")
+    done = lithify("promote", "2023.csv", "foo")
+    assert done.status == 65
+    assert "2023.csv is no model." in done.err
+    assert "header" not in done.err

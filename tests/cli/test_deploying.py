@@ -11,7 +11,7 @@ from tests.workflow.race import variants
 
 import lithify as lf
 
-from .conftest import Place, Run
+from .conftest import Place, Run, Tables
 
 
 @pytest.fixture
@@ -125,6 +125,7 @@ def test_show_and_ls_tell_what_is_served(lithify: Run, files: tuple[Path, Path])
 @pytest.mark.parametrize("alias", ["deadbeef", "spam@", "a b", "@canary"])
 @pytest.mark.parametrize("words", [["promote", "old.lith"], ["rollback"], ["history"]])
 def test_what_cannot_be_an_alias(lithify: Run, files: tuple[Path, Path], words: list[str], alias: str) -> None:
+    lithify("promote", "old.lith", "spam")
     done = lithify(*words, alias)
     assert done.status == 2
     assert "cannot be an alias" in done.err
@@ -135,3 +136,42 @@ def test_a_damaged_model_is_refused(lithify: Run, files: tuple[Path, Path], tmp_
     assert lithify("promote", "new.lith", "spam").status == 65
     assert lithify("promote", "nothing.lith", "spam").status == 66
     assert lithify("history", "spam").status == 66
+
+
+def test_another_kind_task_or_other_labels_are_said_at_once(
+    lithify: Run, files: tuple[Path, Path], tables: Tables, tmp_path: Path
+) -> None:
+    shutil.copy(tables.buys, tmp_path / "buys.lith")
+    shutil.copy(tables.spent, tmp_path / "spent.lith")
+    lithify("promote", "buys.lith", "income")
+    done = lithify("promote", "old.lith", "income")
+    assert (done.status, "lithify compare" in done.err) == (77, False)
+    assert "income judges rows of tables, old.lith mail." in " ".join(done.err.split())
+    assert "--force REASON" in " ".join(done.err.split())
+    done = lithify("promote", "spent.lith", "income")
+    assert "income is for classification, spent.lith for regression." in " ".join(done.err.split())
+    assert lithify("promote", "old.lith", "income", "--force", "a new task").status == 0
+
+
+def test_a_comparison_and_its_gates_are_shown(
+    lithify: Run, files: tuple[Path, Path], place: Place, tmp_path: Path
+) -> None:
+    old, new = files
+    shutil.copytree(place.home, tmp_path / "home")
+    (tmp_path / "gates.toml").write_text("margin = 0.5\nflips = false\nslices = false\n")
+    lithify("promote", old, "spam")
+    made = lithify("compare", "spam", new, "--gates", "gates.toml", "--json").json
+    assert made["verdict"] == "not worse"
+    promoted = lithify("promote", new, "spam", "--json").json["evidence"]
+    assert promoted["gates"] == {"margin": 0.5, "flips": None, "slices": False}
+    comparison = promoted["comparison"]
+    lithify("rollback", "spam")
+    done = lithify("promote", new, "spam")
+    assert f"On: not worse {comparison[7:15]} (gates: flips off, margin 0.5, slices off)" in done.out
+    assert "gates: flips off, margin 0.5, slices off" in lithify("history", "spam").out
+    shown = lithify("show", comparison[7:19])
+    assert shown.out.startswith("The challenger is not worse.")
+    assert "flips off" in shown.out
+    assert "accuracy" in shown.out.lower()
+    document = lithify("show", comparison, "--json").json
+    assert (document["verdict"], document["metrics"]) == (made["verdict"], made["metrics"])

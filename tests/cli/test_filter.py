@@ -91,7 +91,8 @@ def test_whatever_is_asked_the_message_passes(place: Place, tables: Tables, tmp_
     asked: dict[str, tuple[list[object], bytes]] = {
         "no model": ([tmp_path / "none.lith"], b"none.lith"),
         "no arguments": ([], b"MODEL"),
-        "an unknown digest": (["0123456789abcdef", "--home", tmp_path / "home"], b"no model"),
+        "an unknown digest": (["0123456789abcdef", "--home", place.home], b"no model"),
+        "a home that is not there": (["spam", "--home", tmp_path / "home"], b"There is no home at "),
         "a damaged model": ([_broken(place, tmp_path)], b"broken.lith"),
         "a model of tables": ([tables.buys], b"does not filter mail"),
         "an unknown option": ([model, "--stric"], b"Did you mean --strict?"),
@@ -109,6 +110,7 @@ def test_whatever_is_asked_the_message_passes(place: Place, tables: Tables, tmp_
         assert said in done.stderr, (name, done.stderr)
         assert done.stderr.startswith(b"lithify filter: the message went on as it came. "), name
         assert done.stderr.count(b"\n") == 1, name
+    assert not (tmp_path / "home").exists()
     said = json.loads(piped(tmp_path / "none.lith", "--json").stderr)
     assert said["passed"] is True
     assert "none.lith" in said["problem"]
@@ -192,3 +194,11 @@ def test_help_and_terminal(lithify: Run, place: Place) -> None:
         assert done.returncode == status, "on a terminal there is no message to lose"
         os.close(ours)
         os.close(theirs)
+
+
+def test_an_empty_message_is_nothing_to_keep_for_later(place: Place) -> None:
+    for raw in (b"", b"\n \n"):
+        done = piped(place.model, "--strict", raw=raw)
+        assert (done.returncode, done.stdout) == (0, raw)
+        assert b"The message is empty." in done.stderr
+    assert piped(place.model.with_name("nothing.lith"), "--strict").returncode == 75

@@ -90,7 +90,7 @@ def test_what_a_person_reads(lithify: Run, served: str) -> None:
         f"Retraining spam@production serves {served[7:19]} now",
         "in 2 generations",
         "added 80 rows",
-        "120 rows of the parent not in the data; they stay",
+        "kept 120 rows of the parent not in the data: they stay",
         "relabelled 0 rows",
         "quarantined none",
         "the same, value by value",
@@ -133,6 +133,33 @@ def test_nothing_new_is_said_and_is_no_mistake(lithify: Run, served: str, place:
     assert len(lithify("runs", "--json").json["runs"]) == 1
     found = lithify("retrain", "spam", place.mail, "--json").json
     assert (found["verdict"], found["model"], found["next"]) == ("none", None, None)
+
+
+def test_files_that_are_not_written_are_told(lithify: Run, served: str, place: Place) -> None:
+    asked = ("retrain", "spam", place.mail, "--out", "new.lith", "--report", "new.html")
+    done = lithify(*asked)
+    assert done.status == 0, done.err
+    assert "new.lith was not written: there is no new model." in told(done.out)
+    assert "new.html was not written: there is no comparison." in told(done.out)
+    found = lithify(*asked, "--json").json
+    assert found.keys() == KEYS | {"path", "report"}
+    assert (found["path"], found["report"]) == (None, None)
+
+
+def test_a_comparison_that_cannot_be_made_is_not_advised(lithify: Run, served: str) -> None:
+    write_mail(Path("few"), 1, first=70)
+    done = lithify("retrain", "spam", "few")
+    assert done.status == 0, done.err
+    assert "--force REASON" in told(done.out)
+    assert "lithify compare" not in done.out
+
+
+def test_labels_that_are_not_the_champions(lithify: Run, served: str) -> None:
+    Path("new/spam").rename("new/junk")
+    done = lithify("retrain", "spam", "new")
+    assert done.status == 65
+    assert "labels that the champion does not know: junk." in told(done.err)
+    assert "another alias" in told(done.err)
 
 
 def test_data_that_stands_alone(lithify: Run, served: str) -> None:

@@ -124,3 +124,10 @@ def test_bill_of_materials_goes_to_a_file(lithify: Run, place: Place, tmp_path: 
     done = lithify("provenance", place.model, "--bom", "--out", "spam.cdx.json")
     assert (done.status, done.out) == (0, "")
     assert json.loads((tmp_path / "spam.cdx.json").read_text())["bomFormat"] == "CycloneDX"
+
+
+def test_a_bare_key_is_no_certificate(lithify: Run, model: Path, keys: Pair) -> None:
+    lithify("sign", model, "--key", keys.private)
+    done = lithify("verify", model, "--certificate-chain", keys.public)
+    assert done.status == 2
+    assert "--key" in done.err

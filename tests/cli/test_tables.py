@@ -186,6 +186,21 @@ def test_prediction_from_standard_input(
     assert line["probabilities"] == expected.probabilities
 
 
+def test_one_column_from_standard_input(lithify: Run, tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(text: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    given("age\n40\n61\n")
+    found = lithify("predict", tables.buys, "-", "--json").lines
+    expected = lf.open(tables.buys).predict([{"age": 40}, {"age": 61}])
+    assert [line["probabilities"] for line in found] == [each.probabilities for each in expected]
+    for text in ("words\n40\n", ""):
+        given(text)
+        done = lithify("predict", tables.buys, "-")
+        assert done.status == 65
+        assert "Standard input has no records." in told(done.err)
+
+
 def test_part_of_a_database(lithify: Run, tables: Tables) -> None:
     with sqlite3.connect("p.db") as database:
         database.execute("create table people (age real, town text, buys text)")

@@ -9,7 +9,6 @@ from .conftest import Run
 
 
 def test_made_listed_and_revoked(lithify: Run, tmp_path: Path) -> None:
-    assert lithify("token").out.startswith("There are no tokens.")
     made = lithify("token", "mailserver", "--alias", "spam", "--alias", "digits@canary")
     secret = made.out.strip()
     assert made.status == 0
@@ -23,6 +22,7 @@ def test_made_listed_and_revoked(lithify: Run, tmp_path: Path) -> None:
     assert "spam@production" in listed.out
     assert secret not in listed.out + listed.err
     assert lithify("token", "mailserver", "--revoke").out == "Revoked the token mailserver.\n"
+    assert lithify("token").out.startswith("There are no tokens.")
     assert Tokens(open_home(tmp_path / "home").catalog).find(secret) is None
 
 
@@ -42,3 +42,8 @@ def test_mistakes(lithify: Run) -> None:
         assert (done.status, done.out) == (2, ""), words
         assert done.err.startswith("Error: ")
     assert lithify("token", "ghost", "--revoke").status == 66
+
+
+def test_an_alias_that_serves_nothing_yet_is_said(lithify: Run) -> None:
+    assert "Nothing was promoted to nothere yet." in lithify("token", "me", "--alias", "nothere").err
+    assert "Nothing was promoted" not in lithify("token", "you", "--alias", "*").err

@@ -74,6 +74,18 @@ def test_a_file_is_written_and_then_is_there_already(out: Path, convert: object)
     assert beside(out) == [".out.jsonl.state", "out.jsonl"]
 
 
+@pytest.mark.parametrize("convert", [None, upper])
+@pytest.mark.parametrize("left", [b"", WHOLE[:-1], WHOLE[::-1]])
+def test_a_finished_file_that_was_changed_is_not_called_whole(out: Path, convert: object, left: bytes) -> None:
+    write(out, REQUEST, chunks, convert)  # type: ignore[arg-type]
+    out.write_bytes(left)
+    with pytest.raises(IntegrityError, match=r"out.jsonl is no longer what was written.*Add --new"):
+        write(out, REQUEST, chunks, convert)  # type: ignore[arg-type]
+    assert out.read_bytes() == left
+    assert write(out, REQUEST, chunks, convert, new=True) == DONE  # type: ignore[arg-type]
+    assert write(out, REQUEST, chunks, convert) == Written(7, 1, 7)  # type: ignore[arg-type]
+
+
 def test_what_there_is_to_say(out: Path) -> None:
     found: list[tuple[int, int]] = []
     write(out, REQUEST, chunks, tell=lambda before, now: found.append((before.rows, now.rows)))

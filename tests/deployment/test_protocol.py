@@ -55,10 +55,10 @@ def test_head_has_the_length_and_no_body(client) -> None:
     assert client.ask("/").status == 200
 
 
-def test_no_content_has_no_length(client) -> None:
+def test_no_content_has_no_length_and_no_type(client) -> None:
     answer = client.ask("/none-inside")
     assert answer.status == 204
-    assert "content-length" not in answer.headers
+    assert not {"content-length", "content-type"} & {*answer.headers}
     assert client.ask("/").status == 200
 
 

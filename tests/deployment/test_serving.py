@@ -89,7 +89,7 @@ def test_every_alias_is_served_when_none_is_named(home, promoted) -> None:
 
 def test_the_document_says_what_is_served(home, promoted) -> None:
     with serve(home, "shape", "--workers", "2") as (process, said):
-        assert sorted(said) == ["models", "pid", "url", "workers"]
+        assert sorted(said) == ["everywhere", "models", "pid", "tokens", "url", "workers"]
         assert (said["workers"], said["pid"]) == (2, process.pid)
         assert said["models"] == [
             {
@@ -150,6 +150,12 @@ def test_what_cannot_be_meant(home, promoted, words, said) -> None:
     assert "Traceback" not in told
 
 
+def test_a_log_in_no_folder(home, promoted) -> None:
+    status, _, told = failing(home, "shape", "--http", "127.0.0.1:0", "--log", "/nonexistent/x")
+    assert (status, "Traceback" in told) == (66, False)
+    assert "There is no folder /nonexistent for the log." in told
+
+
 def test_a_public_address_needs_tokens_or_consent(home, promoted) -> None:
     status, _, told = failing(home, "shape", "--http", ":0")
     assert status == 2
@@ -161,6 +167,7 @@ def test_a_public_address_needs_tokens_or_consent(home, promoted) -> None:
         with start(home, "shape", "--http", ":0", "--json", "--workers", "1", *words) as process:
             assert process.stdout is not None
             said = json.loads(process.stdout.readline())
+            assert (said["everywhere"], said["tokens"]) == (True, not words)
             with Client(port_of(said)) as client:
                 assert client.ask("/v1/shape").status == (200 if words else 401)
             process.terminate()
@@ -180,4 +187,10 @@ def test_what_people_are_told(capsys) -> None:
     assert "http://127.0.0.1:1/ with 2 processes" in said
     assert said.count("curl ") == 4
     assert "message/rfc822" in said
+    assert "Bearer" not in said
+    assert "every interface" not in said
+    serving._tell(Terminal(), Serving("http://127.0.0.1:1/", models, 2, 7, everywhere=True, tokens=True))
+    said, _ = capsys.readouterr()
+    assert "http://127.0.0.1:1/, on every interface, with 2 processes" in said
+    assert said.count("curl -H 'Authorization: Bearer TOKEN' -H 'Content-Type: ") == 4
     assert "Ctrl-C" in told

@@ -77,6 +77,7 @@ def test_a_new_worker_that_fails_leaves_the_old_ones(tmp_path: Path) -> None:
         failing.touch()
         server.process.send_signal(signal.SIGHUP)
         assert server.process.stderr is not None
+        assert "Restarting the workers one by one." in server.process.stderr.readline()
         assert "No parrot" in server.process.stderr.readline()
         assert server.settle(2) == before
         with Client(server.port) as client:

@@ -11,7 +11,7 @@ import pytest
 
 from lithify import numerics
 from lithify.canon import digest
-from lithify.errors import IntegrityError, NewerFormat, RunBusy, StoreError, Unsupported, UsageError
+from lithify.errors import IntegrityError, NewerFormat, NotFound, RunBusy, StoreError, Unsupported, UsageError
 from lithify.store.home import open_home
 from lithify.store.lock import Lock, held
 
@@ -26,6 +26,17 @@ def test_a_new_home(tmp_path: Path) -> None:
     assert home.run_folder(digest(b"r")).is_dir()
     with pytest.raises(ValueError, match="key"):
         home.run_folder("../../etc")
+
+
+def test_who_only_reads_makes_none(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("none", "empty"):
+        with pytest.raises(NotFound, match=f"There is no home at {tmp_path / name}"):
+            open_home(tmp_path / name, create=False)
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
+    with pytest.raises(UsageError, match="of its own"):
+        open_home(tmp_path, create=False)
+    assert open_home(open_home(tmp_path / "made").path, create=False).catalog.models() == []
 
 
 def test_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from lithify.errors import (
     PromotionRefused,
     UsageError,
 )
+from lithify.evaluation.comparison.gates import Gates
 from lithify.model.model import Model
 from lithify.store.comparisons import Comparisons
 from lithify.store.home import Home, open_home
@@ -62,9 +63,10 @@ def digest(file: Path) -> str:
     return canon.digest(file.read_bytes())
 
 
-def compared(home: Home, champion: Path, challenger: Path, verdict: str) -> str:
+def compared(home: Home, champion: Path, challenger: Path, verdict: str, gates: Gates | None = None) -> str:
     """Puts a comparison into the home, as the command does."""
-    page = home.blobs.put(canon.dumps({"champion": digest(champion), "verdict": verdict}))
+    document = {"champion": digest(champion), "verdict": verdict, "gates": (gates or Gates()).to_json()}
+    page = home.blobs.put(canon.dumps(document))
     rows = home.catalog.snapshots()[0].digest
     return Comparisons(home.catalog).add(digest(champion), digest(challenger), rows, verdict, page).digest
 
@@ -73,7 +75,7 @@ def test_the_first_model_needs_no_comparison(home: Home, made: Made) -> None:
     entry = lf.promote(made.files[0], "spam", why="to begin with", home=home)
     assert (entry.number, entry.model, entry.previous, entry.forced) == (1, digest(made.files[0]), None, False)
     assert entry.who == f"{getpass.getuser()}@{socket.gethostname()}"
-    assert entry.evidence == {"evaluations": [], "comparison": None, "verdict": "first"}
+    assert entry.evidence == {"evaluations": [], "comparison": None, "verdict": "first", "gates": None}
     assert lf.history("spam@production", home=home) == [entry]
     assert lf.open("spam", home=home).digest == entry.model
     assert lf.promote(made.files[0], "spam", home=home) == entry
@@ -87,8 +89,38 @@ def test_a_passing_comparison_lets_it_through(home: Home, made: Made, verdict: s
     evidence = compared(home, old, new, verdict)
     evaluation = home.catalog.add_evaluation(digest(new), home.catalog.snapshots()[0].digest, "test", {"auc": 0.9})
     entry = lf.promote(new, "spam", by="me", why="new rows", home=home)
-    assert entry.evidence == {"evaluations": [evaluation.digest], "comparison": evidence, "verdict": verdict}
+    shown = {"evaluations": [evaluation.digest], "comparison": evidence, "verdict": verdict, "gates": None}
+    assert entry.evidence == shown
     assert (entry.previous, entry.who, entry.why, entry.forced) == (digest(old), "me", "new rows", False)
+
+
+def test_gates_other_than_the_default_ones_are_written_down(home: Home, made: Made) -> None:
+    old, new = made.files[:2]
+    lf.promote(old, "spam", home=home)
+    compared(home, old, new, "not worse", Gates(flips=None, slices=False, metrics={"log_loss": 0.5}))
+    gates = lf.promote(new, "spam", home=home).evidence["gates"]
+    assert gates == {"flips": None, "slices": False, "metrics": {"log_loss": 0.5}}
+    assert lf.rollback("spam", home=home).evidence["gates"] is None
+
+
+@pytest.mark.parametrize("alias", ["spam.lith", "here"])
+def test_swapped_arguments_make_no_alias(
+    home: Home, made: Made, alias: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").write_bytes(made.files[0].read_bytes())
+    with pytest.raises(UsageError, match=f"swapped.*lithify promote {alias} income"):
+        lf.promote("income", alias, home=home)
+    assert home.aliases.all() == {}
+
+
+def test_aliases_differ_in_more_than_case(home: Home, made: Made) -> None:
+    lf.promote(made.files[0], "income", home=home)
+    for other in ("Income", "INCOME@canary", "income@Production"):
+        with pytest.raises(UsageError, match="There is an alias income already"):
+            lf.promote(made.files[0], other, home=home)
+    lf.promote(made.files[0], "income@canary", home=home)
+    assert list(home.aliases.all()) == ["income@canary", "income@production"]
 
 
 @pytest.mark.parametrize("verdict", ["worse", "undecided"])
@@ -214,8 +246,9 @@ def test_roll_back_goes_to_the_exact_earlier_digests(home: Home, made: Made) -> 
     assert (entry.action, entry.model, entry.previous) == ("rollback", second, third)
     assert (entry.who, entry.why, entry.forced) == ("me", "too strict", False)
     assert lf.rollback("spam", home=home).model == first
-    with pytest.raises(UsageError, match="nothing before"):
+    with pytest.raises(UsageError, match="nothing before") as caught:
         lf.rollback("spam", home=home)
+    assert "--to one of " + ", ".join(sorted(each[7:19] for each in (first, second, third))) in str(caught.value)
     assert lf.rollback("spam", to=third, home=home).model == third
     assert lf.rollback("spam", home=home).model == first
     actions = [entry.action for entry in lf.history("spam", home=home)]

@@ -17,7 +17,7 @@ import lithify as lf
 from lithify import recipe as recipes
 from lithify import samples
 from lithify.data.snapshot import open_snapshot
-from lithify.errors import NotFound, RecipeError, RunChanged, SessionEnded, UsageError
+from lithify.errors import DataError, NotFound, RecipeError, RunChanged, SessionEnded, TooFewRows, UsageError
 from lithify.learners import registry
 from lithify.recipe import Subject
 from lithify.store.home import Home
@@ -209,11 +209,15 @@ def test_a_generation_too_small_to_compare_on_is_undecided(home: Home, spam: Any
     assert found.promotion[-2:] == ("--expect", spam.digest[7:19])
 
 
-def test_a_label_that_the_champion_does_not_know_is_no_reason_to_lose_the_model(
+def test_a_label_that_the_champion_does_not_know_is_refused_before_training(
     home: Home, spam: Any, tmp_path: Path
 ) -> None:
     new = put_mail(tmp_path / "new", range(200, 230), ("ham", "spam", "other"))
-    found = retrain("spam", new, home=home)
+    with pytest.raises(DataError, match=r"does not know: other\. Expected: ham, spam\.") as caught:
+        retrain("spam", new, home=home)
+    assert "--replace" in caught.value.hint
+    assert len(home.catalog.runs()) == 1
+    found = retrain("spam", new, home=home, replace=True)
     assert found.model.labels == ("ham", "other", "spam")
     assert found.changes == {"spam": {"from": "spam", "to": ""}}  # of three labels none is the opposite of spam
     assert found.verdict == "undecided"
@@ -291,6 +295,26 @@ def test_groups_by_a_header_have_to_be_named_again(home: Home, tmp_path: Path) -
     with pytest.raises(UsageError, match="does not say by which"):
         retrain(model, new, home=home)
     assert retrain(model, new, home=home, split="group:From").growth.added == 60
+
+
+def test_a_table_without_rows_is_refused_as_a_snapshot_of_it_is(home: Home, tmp_path: Path) -> None:
+    sizes = [n * 37 % 101 for n in range(80)]
+    model = lf.train({"size": sizes, "target": ["no", "yes"] * 40}, learner="tree", home=home)
+    file = tmp_path / "head.csv"
+    file.write_text("size,target\n")
+    with pytest.raises(TooFewRows, match="The table has no rows"):
+        lf.snapshot(file, home=home)
+    with pytest.raises(TooFewRows, match="The table has no rows"):
+        retrain(model, file, home=home)
+    file.write_text("size,target\n1,\n")
+    with pytest.raises(TooFewRows, match=r"There are no rows to learn from.*1 no label"):
+        retrain(model, file, home=home)
+
+
+def test_how_much_of_the_recipe_changed_is_counted(home: Home, spam: Any) -> None:
+    told: list[str] = []
+    retrain("spam", "mail", home=home, set=["seed=3"], report=lambda update: told.append(update.note or ""))
+    assert "1 value of the recipe changed." in told
 
 
 @pytest.mark.parametrize("label", ["target", "value"])

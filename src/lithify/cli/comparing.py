@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
 from lithify.cli.kernels import tell_compiling
-from lithify.cli.output import Terminal, command_line, plain
+from lithify.cli.output import Terminal, command_line, plain, short
 from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress
 from lithify.errors import PromotionRefused, UsageError
@@ -162,7 +162,7 @@ def _next(opened: Home, found: Comparison, champion: str, challenger: str, home:
     """The command that promotes, where the champion was given as an alias and the verdict passes."""
     if not found.passes or not _is_alias(opened, champion):
         return None
-    return command_line("promote", challenger, champion, home=home)
+    return command_line("promote", challenger, champion, "--expect", short(found.champion.digest), home=home)
 
 
 def _is_alias(opened: Home, thing: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from lithify.cli import options as o
 from lithify.cli.output import Terminal, columns, command_line, count, moment, plain, short
@@ -75,7 +75,7 @@ def rollback(
     from lithify.workflow import promoting
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    before = api.open_home(home).aliases.last(alias)
+    before = api.open_home(home, create=False).aliases.last(alias)
     _say_moved(terminal, promoting.rollback(alias, to=to, why=why, by=by, home=home), before, home)
 
 
@@ -153,6 +153,8 @@ def _say_moved(terminal: Terminal, entry: Entry, before: Entry | None, home: Pat
         terminal.paragraph("Forced: without a passing comparison. The history says so.", "    ")
     name = entry.alias.removesuffix("@production")
     terminal.say(f"    {entry.model}")
+    if entry.evidence.get("comparison"):
+        terminal.paragraph(f"On: {_grounds(entry)}{_gates_of(entry, ' ({})')}", "    ")
     if entry.action == "promote" and entry.previous:
         terminal.say(f"    To undo: {command_line('rollback', name, home=home)}")
 
@@ -166,8 +168,24 @@ def _show_entries(terminal: Terminal, entries: Sequence[Entry]) -> None:
     terminal.say(terminal.style(head, "dim"))
     for entry, line in zip(entries, lines, strict=True):
         terminal.say(line)
-        if entry.why:
-            terminal.paragraph(plain(entry.why), " " * (len(rows[-1][0]) + 2))
+        for words in filter(None, (_gates_of(entry), plain(entry.why))):
+            terminal.paragraph(words, " " * (len(rows[-1][0]) + 2))
+
+
+def _gates_of(entry: Entry, form: str = "{}") -> str:
+    """The gates that were not the default ones; empty where all were."""
+    found = entry.evidence.get("gates")
+    return form.format(f"gates: {gates_said(found)}") if found else ""
+
+
+def gates_said(gates: Mapping[str, Any]) -> str:
+    """Gates in a few words.
+
+    >>> gates_said({"flips": None, "slices": False, "margin": 0.02, "metrics": {"log_loss": 0.1}})
+    'flips off, slices off, margin 0.02, log_loss 0.1'
+    """
+    flat = {name: gate for name, gate in gates.items() if name != "metrics"} | gates.get("metrics", {})
+    return ", ".join(plain(f"{name} {'off' if gate in (None, False) else gate}") for name, gate in flat.items())
 
 
 def _who(entry: Entry) -> str:

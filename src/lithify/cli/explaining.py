@@ -81,7 +81,7 @@ def _near(
     from lithify.evaluation.neighbours import neighbours
 
     count_, thing = asked
-    snapshot = api.find_snapshot(api.open_home(home), thing or model.card["data"]["snapshot"])
+    snapshot = api.find_snapshot(api.open_home(home, create=False), thing or model.card["data"]["snapshot"])
     with Progress(quiet=terminal.quiet, width=terminal.width) as tell:
         return neighbours(model, snapshot, content, count_, tell), snapshot
 

@@ -14,7 +14,7 @@ from lithify.cli import options as o
 from lithify.cli import parser
 from lithify.cli.output import plain
 from lithify.cli.parser import Argument, Option
-from lithify.deployment.mail import Decision, decide
+from lithify.deployment.mail import EMPTY, Decision, decide
 from lithify.deployment.pipe import SECONDS, Passed, through
 from lithify.errors import UsageError
 from lithify.parsing import duration
@@ -86,7 +86,8 @@ def _told(passed: Passed, strict: bool, as_json: bool) -> int:
             sys.stderr.flush()
         except (OSError, ValueError, AttributeError):  # nobody listens
             pass
-    return os.EX_TEMPFAIL if not passed.written or (strict and passed.decision is None) else 0
+    judged = passed.decision is not None or passed.problem == EMPTY  # later there is nothing to judge in it either
+    return os.EX_TEMPFAIL if not passed.written or (strict and not judged) else 0
 
 
 def _document(passed: Passed) -> dict[str, object]:

@@ -195,7 +195,8 @@ def single(model: Model, item: str, text: str | None = None) -> tuple[str, bytes
             error.hint = "Check the path; a text itself goes in on standard input, as -."
         raise
     if row is None or isinstance(row, Problem):
-        raise UsageError(f"There is nothing to explain in {item}.", found=row.reason if row else "nothing to read")
+        called = "standard input" if item == "-" else item
+        raise UsageError(f"There is nothing to explain in {called}.", found=row.reason if row else "nothing to read")
     if next(found, None) is not None:
         raise UsageError(
             f"{item} holds more than one row.", expected="one message, text or image", hint="Name one of them."

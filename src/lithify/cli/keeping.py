@@ -10,6 +10,9 @@ from lithify.cli import options as o
 from lithify.cli.output import Terminal, count, moment, plain, short, size
 from lithify.cli.parser import Argument, Option
 from lithify.cli.progress import Progress, span
+from lithify.errors import NotFound
+
+NOTHING = "There is nothing yet. Next: lithify demo, or lithify snapshot DATA --name NAME"
 
 
 def show(
@@ -18,28 +21,30 @@ def show(
     home: o.HomeFolder = None,
     quiet: o.Quiet = False,
 ) -> None:
-    """Show a model's card, a snapshot or a run.
+    """Show a model's card, a snapshot, a run or a comparison.
 
     Of an alias also what it serves, since when and by whom; of a snapshot also the quarantine list: what was left out,
     and why.
 
     Example: lithify show spam.lith
     """
-    from lithify import api
+    from lithify import api, canon
     from lithify.cli.deploying import aliases_of
     from lithify.cli.runs import show_run
-    from lithify.cli.showing import show_model, show_snapshot
+    from lithify.cli.showing import show_comparison, show_model, show_snapshot
     from lithify.data.snapshot import open_snapshot
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     if Path(thing).expanduser().is_file() or thing.endswith(api.SUFFIX):
         return show_model(terminal, api.open(thing, home=home))
-    opened = api.open_home(home)
+    opened = api.open_home(home, create=False)
     found = opened.catalog.find(thing)
     if found.kind == "model":
         return show_model(terminal, api.open(found.digest, home=opened), aliases_of(opened, found.digest))
     if found.kind == "snapshot":
         return show_snapshot(terminal, opened, open_snapshot(opened, found.digest))
+    if found.kind == "comparison":
+        return show_comparison(terminal, canon.loads(opened.blobs.get(found.digest)))
     return show_run(terminal, opened, found.digest, home)
 
 
@@ -56,7 +61,11 @@ def ls(
     from lithify.cli.deploying import alias_document, show_aliases
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    opened = api.open_home(home)
+    try:
+        opened = api.open_home(home, create=False)
+    except NotFound:
+        terminal.document({"snapshots": [], "models": [], "aliases": []})
+        return terminal.paragraph(NOTHING)
     catalog = opened.catalog
     snapshots = [row for row in catalog.snapshots() if not row.erased]
     standing = opened.aliases.standing()
@@ -81,7 +90,7 @@ def ls(
         }
     )
     if not snapshots and not catalog.models():
-        return terminal.paragraph("There is nothing yet. Next: lithify demo, or lithify snapshot DATA --name NAME")
+        return terminal.paragraph(NOTHING)
     names = {s.digest: ", ".join(catalog.names_of(s.digest)) for s in snapshots}
     terminal.table(
         [[short(s.digest), names[s.digest], s.kind, f"{s.rows:,}", moment(s.created)] for s in snapshots],
@@ -119,7 +128,7 @@ def gc(
     from lithify.store.gc import collect
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    done = collect(api.open_home(home), dry_run=dry_run)
+    done = collect(api.open_home(home, create=False), dry_run=dry_run)
     removed = [{"path": each.path, "bytes": each.bytes, "why": each.why} for each in done.removed]
     terminal.document({"dry_run": dry_run, "removed": removed, "bytes": done.bytes, "kept": done.kept})
     for each in done.removed[:20]:

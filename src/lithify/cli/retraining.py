@@ -110,16 +110,28 @@ def retrain(
             model, data, replace=replace, parent=parent, recipe=recipe, set=set_ or (), name=name, strict=strict,
             gates=gates, out=out, home=opened, report=report, **how, **asked,
         )  # fmt: skip
-    written: dict[str, str] = {} if out is None or found.model is None else {"path": str(api.check_out(out))}
-    if page is not None and found.comparison is not None:
-        found.comparison.report(page)
-        written["report"] = str(api.check_out(page))
+    written: dict[str, str | None] = {}
+    if out is not None:
+        written["path"] = None if found.model is None else str(api.check_out(out))
+    if page is not None:
+        written["report"] = None if found.comparison is None else str(api.check_out(page))
+        if found.comparison is not None:
+            found.comparison.report(page)
     terminal.document(found.to_json() | written)
     if not terminal.as_json:
         _show(terminal, found, home, written)
+        _missing(terminal, {"path": out, "report": page}, written)
 
 
-def _show(terminal: Terminal, found: Retrained, home: Path | None, written: Mapping[str, str]) -> None:
+def _missing(terminal: Terminal, asked: Mapping[str, Path | None], written: Mapping[str, str | None]) -> None:
+    """Which files that were asked for were not written, and why."""
+    why = {"path": "there is no new model", "report": "there is no comparison"}
+    for what, path in asked.items():
+        if path is not None and written[what] is None:
+            terminal.paragraph(f"{shown_path(path)} was not written: {why[what]}.")
+
+
+def _show(terminal: Terminal, found: Retrained, home: Path | None, written: Mapping[str, str | None]) -> None:
     """What came of it: the data, the recipe, the models beside each other, and what to do."""
     called = found.alias or f"model {short(found.champion.digest)}"
     now = f"  serves {short(found.champion.digest)} now" if found.alias else ""
@@ -137,6 +149,8 @@ def _show(terminal: Terminal, found: Retrained, home: Path | None, written: Mapp
     terminal.title(f"Model {short(model.digest)}")
     terminal.say(f"  sealed, run {short(found.outcome.run)}, {how}; nothing was promoted")
     for what, path in written.items():
+        if path is None:
+            continue
         terminal.say(f"  {'comparison' if what == 'report' else 'file'}: {shown_path(Path(path))}")
     _compared(terminal, found)
     _next(terminal, found, home)
@@ -150,9 +164,11 @@ def _facts(found: Retrained) -> list[tuple[str, str]]:
         return [*facts, ("replaces", f"{short(found.parent)}, which is not in this home: what differs is not known")]
     facts.append(("replaces" if found.replaced else "parent", short(found.parent)))
     facts += [("added", count(growth.added, "row")), ("known already", count(growth.known, "row"))]
-    stay = "gone" if found.replaced else "they stay, for a generation only adds"
-    gone = f"{count(growth.removed, 'row')} of {'what it replaces' if found.replaced else 'the parent'} not in the data"
-    facts.append(("removed", f"{gone}; {stay}" if growth.removed else "none"))
+    gone = count(growth.removed, "row")
+    if found.replaced:
+        facts.append(("removed", f"{gone} of what it replaces not in the data; gone" if growth.removed else "none"))
+    elif growth.removed:
+        facts.append(("kept", f"{gone} of the parent not in the data: they stay"))
     facts.append(("relabelled", count(growth.relabelled, "row")))
     facts += [("moved", f"{count(growth.moved, 'row')} to another side")] if growth.moved else []
     facts.append(("excluded", f"{growth.excluded:,} later copies of rows on an earlier side"))
@@ -218,7 +234,5 @@ def _advice(found: Retrained) -> list[tuple[Sequence[str], str]]:
     force = (*found.promotion, "--force", "REASON")
     wrong = "look at the rows that it gets wrong, then change the data or the recipe, and retrain"
     few = "see how little decides it; then collect more rows, and retrain with all that came since"
-    return [
-        (look, few if found.verdict == "undecided" else wrong),
-        (force, "serve it all the same; the reason is written down"),
-    ]
+    looked = [] if found.comparison is None else [(look, few if found.verdict == "undecided" else wrong)]
+    return [*looked, (force, "serve it all the same; the reason is written down")]

@@ -37,7 +37,7 @@ def runs(
     from lithify import api
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    opened = api.open_home(home)
+    opened = api.open_home(home, create=unpack is not None)
     _settle(opened)
     if unpack is not None:
         if run is not None or pack is not None:

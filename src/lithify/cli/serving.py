@@ -25,7 +25,7 @@ _TRY = {
 def serve(
     things: Annotated[
         list[str] | None,
-        Argument(metavar="ALIAS", help="Aliases, or model files or digests to try out; every alias if not given."),
+        Argument(metavar="ALIAS...", help="Aliases, or model files or digests to try out; every alias if not given."),
     ] = None,
     http: Annotated[
         str, Option("--http", metavar="HOST:PORT", help="Where to listen; :PORT is every interface, port 0 a free one.")
@@ -117,10 +117,12 @@ def _tell(terminal: Terminal, serving: Serving) -> None:
     ]
     terminal.table(rows, head=["name", "model", "kind", "labels"])
     terminal.say()
-    terminal.say(f"Serving at {serving.url} with {count(serving.workers, 'process', 'processes')}. Try:")
+    where = f"{serving.url}, on every interface," if serving.everywhere else serving.url
+    terminal.say(f"Serving at {where} with {count(serving.workers, 'process', 'processes')}. Try:")
+    token = "-H 'Authorization: Bearer TOKEN' " if serving.tokens else ""
     for kind in dict.fromkeys(model["kind"] for model in serving.models):
         first = next(model for model in serving.models if model["kind"] == kind)
-        terminal.say(f"  curl {_TRY.get(kind, '')} {plain(first['url'])}")
+        terminal.say(f"  curl {token}{_TRY.get(kind, '')} {plain(first['url'])}")
     terminal.note("Ctrl-C stops it.")
     sys.stdout.flush()
 

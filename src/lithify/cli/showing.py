@@ -154,3 +154,36 @@ def _data(data: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in data["quarantine"].items())
     return [*facts, ("quarantine", reasons or "none")]
+
+
+def show_comparison(terminal: Terminal, document: dict[str, Any]) -> None:
+    """The verdict of a comparison that was kept, why, under which gates, and the figures side by side."""
+    from lithify.cli.deploying import gates_said
+    from lithify.evaluation.comparison.paired import Difference
+    from lithify.evaluation.comparison.summary import SAID
+    from lithify.evaluation.comparison.verdict import span
+    from lithify.evaluation.words import figure
+
+    terminal.document(document)
+    if terminal.as_json:
+        return
+    terminal.say(terminal.style(SAID[document["verdict"]], "bold"))
+    for reason in document["reasons"]:
+        terminal.bullet(plain(reason))
+    terminal.say()
+    found = [Difference(**each) for each in document["metrics"].values()]
+    terminal.table(
+        [[plain(d.title), figure(d.champion, d.unit), figure(d.challenger, d.unit), span(d)] for d in found],
+        right=[1, 2, 3],
+        head=["figure", "champion", "challenger", "difference, 95 %"],
+    )
+    terminal.say()
+    terminal.facts(
+        [
+            ("champion", document["champion"]),
+            ("challenger", document["challenger"]),
+            ("rows", f"{document['rows']:,} of the split {document['split']} of {document['snapshot']}"),
+            ("gates", gates_said(document["gates"])),
+        ],
+        indent="",
+    )

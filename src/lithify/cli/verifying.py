@@ -78,12 +78,16 @@ def _show(terminal: Terminal, sealed: Model, rebuilt: bool, signer: Signer | Non
 
 def _trusted(key: Path | None, chain: Path | None, signature: Path | None) -> Path | None:
     """What a signature is checked with, if one is to be checked."""
+    from lithify.model import bundle
+
     if key and chain:
         raise UsageError("A signature is checked with a key or with certificates.", found="both")
     if signature and not (key or chain):
         raise UsageError(
             "Who must have signed is not said.", expected="--key PUB or --certificate-chain ROOT beside --signature"
         )
+    if chain and b"BEGIN CERTIFICATE" not in bundle.read(chain, "certificate"):
+        raise UsageError(f"{chain.name} holds no certificate.", hint="A bare public key is given with --key.")
     return key or chain
 
 
@@ -97,7 +101,7 @@ def _verify_snapshot(terminal: Terminal, thing: str, rebuild: bool, trusted: Pat
         raise UsageError("Only a model can be rebuilt.", found=f"{thing}, a snapshot", hint="Leave out --rebuild.")
     with Progress(quiet=terminal.quiet, width=terminal.width) as tell:
         tell(Update("verifying"))
-        frozen = api.find_snapshot(api.open_home(home), thing)
+        frozen = api.find_snapshot(api.open_home(home, create=False), thing)
         frozen.verify()
     terminal.document({"snapshot": frozen.digest, "checked": ["manifest", "row table", "rows"], "ok": True})
     terminal.say(f"{terminal.style('ok', 'green')}  every one of {count(len(frozen), 'row')} is what its key says")

@@ -140,6 +140,8 @@ def _freeze(
     """From chunks to the digest of a snapshot in the catalog, and what the source brought to the parent."""
     rows, copies, torn = merge(chunks)
     problems = [*chunks.problems, *torn]
+    if source.kind == "table" and not len(rows.table):  # no parent makes up for a table without rows
+        _check(rows, problems, source.task, strict)
     known = relabelled = 0
     if parent is not None:
         rows, known, relabelled = join(rows, parent)

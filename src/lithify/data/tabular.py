@@ -87,6 +87,8 @@ class TableSource(Source):
             self._infer()
         else:
             self._take(like)
+            if asked.labelled:
+                any(batch.num_rows for batch in self._first())  # raises where there are none
         self._reader = Reader(self.fields, self.task)
 
     def _infer(self) -> None:

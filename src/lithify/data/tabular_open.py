@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal, cast
@@ -60,7 +61,8 @@ def open_file(path: Path, head: bytes, kind: str | None, asked: Asked, like: Lik
 def open_asked(members: Members, asked: Asked, like: Like = None) -> TableSource:
     """The source for a single file that is said to be a table of fields."""
     (name,) = (member.name for member in members if isinstance(member, Member))
-    return _fields(members, {name: _sniffed(members)}, asked, like)
+    fields = [field.name for field in like or () if field.role == "input"]
+    return _fields(members, {name: _sniffed(members, fields)}, asked, like)
 
 
 def open_text(
@@ -78,10 +80,10 @@ def _fields(members: Members, forms: dict[str, records.Format], asked: Asked, li
     return TableSource(TextTable(members, forms), asked, like)
 
 
-def _sniffed(members: Members) -> records.Format:
+def _sniffed(members: Members, fields: Sequence[str] = ()) -> records.Format:
     """How the only member is written."""
     member = next(member for member in members if isinstance(member, Member))
-    return sniffed(member, members.path.name)
+    return sniffed(member, members.path.name, members.words if isinstance(members, Held) else None, fields)
 
 
 def _binary(path: Path, head: bytes, asked: Asked) -> Part | None:

@@ -72,11 +72,17 @@ def differences(names: Sequence[str], like: Sequence[Field], taken: set[str | No
         )
     known = {field.name for field in like} | taken
     extra = [name for name in names if name not in known]
-    return [
-        f"{what} {listed([repr(shown(name)) for name in part], 8)}."
-        for what, part in (("Not there, and missing in every row:", lacking), ("Left out, since unknown:", extra))
-        if part
-    ]
+    missing = [f"Not there, and missing in every row: {_named(lacking)}."] if lacking else []
+    return missing + unknown_columns(extra)
+
+
+def unknown_columns(names: Sequence[str]) -> list[str]:
+    """What is to be said of columns that are none of a model's."""
+    return [f"Left out, since unknown: {_named(names)}."] if names else []
+
+
+def _named(names: Sequence[str]) -> str:
+    return listed([repr(shown(name)) for name in names], 8)
 
 
 def text_note(fields: Sequence[Field]) -> list[str]:

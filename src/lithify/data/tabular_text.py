@@ -20,7 +20,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -52,7 +52,7 @@ class TextTable(Part):
         self._notes: list[str] = []
         for name, form in forms.items():
             found = form.columns if form.kind == "csv" else self._keys(name)
-            self._names[name], notes = column_names(found, shown(name))
+            self._names[name], notes = column_names(found, members.words if isinstance(members, Held) else shown(name))
             self._notes += [note for note in notes if note not in self._notes]
         self.schema = pa.schema([(name, pa.string()) for name in self._columns()])
         form = next(iter(forms.values()))
@@ -130,14 +130,27 @@ def _told(
         yield number, record.detail if isinstance(record, records.Bad) else record
 
 
-def sniffed(member: Member, name: str | None = None) -> records.Format:
-    """How a text file of records is written; raises ``TooFewRows`` when there are none."""
+def sniffed(
+    member: Member, name: str | None = None, called: str | None = None, fields: Collection[str] = ()
+) -> records.Format:
+    """How a text file of records is written; raises ``TooFewRows`` when there are none.
+
+    ``called`` names it to a person. A single column needs a name that says what the file is, or to be one of the
+    ``fields`` that are looked for: else any line of text would be a header.
+    """
     name = member.name if name is None else name
     with records.open_records(member) as stream:
-        form = sniff(stream.read(1 << 20), name)
+        head = stream.read(1 << 20)
+    form = sniff(head, name) or _single_column(head, fields)
     if form is None:
-        raise TooFewRows(f"{shown(name)} has no records.", expected="a first line with the column names")
+        whose = shown(name) if called is None else called[:1].upper() + called[1:]
+        raise TooFewRows(f"{whose} has no records.", expected="a first line with the column names")
     return form
+
+
+def _single_column(head: bytes, fields: Collection[str]) -> records.Format | None:
+    form = sniff(head, "column.csv") if fields else None
+    return form if form is not None and form.columns[0] in fields else None
 
 
 def sniff(head: bytes, name: str) -> records.Format | None:
@@ -181,12 +194,12 @@ class Unpacked(Members):
 
 
 class Held(Members):
-    """A file that was read already, as from standard input."""
+    """A file that was read already, as from standard input; ``words`` name it to a person."""
 
-    def __init__(self, content: bytes, name: str = "-") -> None:
+    def __init__(self, content: bytes, name: str = "-", words: str = "standard input") -> None:
         self._content = content
         self.path = Path(name)
-        self.words = "standard input"
+        self.words = words
 
     def __iter__(self) -> Iterator[Member]:
         yield Member(str(self.path), len(self._content), partial(io.BytesIO, self._content))

@@ -2,13 +2,15 @@
 
 Work goes to ``FILE.part``, lines of JSON whatever FILE becomes, and a small state beside it, ``.FILE.state``, says how
 much of that is durable and of what request. A session cuts the part back to there and goes on with the next row. When
-all rows are in it, the part becomes FILE in one step. The state stays: it tells a finished file from any other.
+all rows are in it, the part becomes FILE in one step. The state stays: by the digest in it, it tells the finished file
+from any other.
 """
 
 from __future__ import annotations
 
 import contextlib
 import glob
+import hashlib
 import json
 import os
 import time
@@ -17,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from lithify import canon
 from lithify.errors import IntegrityError, RunBusy, RunChanged, SessionEnded, UsageError, as_store_error
 from lithify.store.blobs import reach, sync_folder, write_atomic
 from lithify.store.lock import Lock
@@ -46,6 +49,8 @@ class State:
         How many rows there are in the part, how many of them could not be judged, and how long it is.
     whole : bool
         Whether these are all rows.
+    digest : str
+        Of the finished file; empty before.
     """
 
     request: Mapping[str, str]
@@ -53,6 +58,7 @@ class State:
     problems: int = 0
     bytes: int = 0
     whole: bool = False
+    digest: str = ""
 
 
 class Written(NamedTuple):
@@ -104,7 +110,7 @@ def write(
     RunBusy
         Another process is writing it.
     IntegrityError
-        The part is shorter than it was.
+        The part is shorter than it was, or the finished file is another one.
     SessionEnded
         Ctrl-C or SIGTERM; all rows so far are durable.
     """
@@ -119,7 +125,7 @@ def write(
         try:
             if not state.whole:
                 state = _append(place, state, chunks, tell)
-            _publish(place, convert)
+            _publish(place, state, convert)
         except KeyboardInterrupt:
             again = "the same command again" if not new else "the command again, without --new,"
             raise SessionEnded(
@@ -147,7 +153,7 @@ def _begun(place: _Place, request: Mapping[str, str], new: bool) -> State:
             hint=_NEW,
         )
     if found.whole and not size:
-        return found if place.out.exists() else State(dict(request))
+        return _checked(place, found) if place.out.exists() else State(dict(request))
     if size < found.bytes:
         raise IntegrityError(
             f"{place.part.name} is shorter than it was.",
@@ -156,6 +162,17 @@ def _begun(place: _Place, request: Mapping[str, str], new: bool) -> State:
             hint=_NEW,
         )
     return found
+
+
+def _checked(place: _Place, state: State) -> State:
+    """The state of a finished file that is still what was written."""
+    try:
+        digest = _digest(place.out)
+    except OSError as error:
+        raise as_store_error(error, f"reading {place.out.name}") from error
+    if digest != state.digest:
+        raise IntegrityError(f"{place.out.name} is no longer what was written.", hint=_NEW)
+    return state
 
 
 def _is_done(place: _Place, state: State) -> bool:
@@ -235,13 +252,20 @@ def _save(place: _Place, state: State) -> None:
     write_atomic(place.state, json.dumps(asdict(state)).encode())
 
 
-def _publish(place: _Place, convert: Callable[[Path], Iterator[bytes]] | None) -> None:
-    """The part becomes the file; done twice it gives the same."""
+def _publish(place: _Place, state: State, convert: Callable[[Path], Iterator[bytes]] | None) -> None:
+    """The part becomes the file; done twice it gives the same. The state tells its digest before the part is gone."""
     reach("publish")
     if convert is None:
+        _save(place, replace(state, digest=_digest(place.part)))
         os.replace(place.part, place.out)
         sync_folder(place.out.parent)
         return
-    write_atomic(place.out, convert(place.part), place.part.stat().st_mode & 0o777)
+    digest = write_atomic(place.out, convert(place.part), place.part.stat().st_mode & 0o777)
     reach("published")
+    _save(place, replace(state, digest=digest))
     place.part.unlink()
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return canon.DIGEST_PREFIX + hashlib.file_digest(file, "sha256").hexdigest()

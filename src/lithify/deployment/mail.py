@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lithify.model.model import Model
 
 FLAG, STATUS = "X-Spam-Flag", "X-Lithify-Status"
+EMPTY = "The message is empty."
+"""Why there is no decision on a message without anything in it."""
 VERDICTS = ("ham", "unsure", "spam")
 
 _NAMES = rb"(?i:x-spam-flag|x-lithify-status)"
@@ -76,7 +78,7 @@ def decide(model: Model, raw: bytes) -> Decision:
         raise UsageError("This model does not filter mail.", expected="one for mail that is spam or ham", found=found)
     content, _ = mime.canonical(raw)
     if not content.strip():
-        raise DataError("The message is empty.")
+        raise DataError(EMPTY)
     scores = model.raw([content])
     (probabilities,) = model.draft.probabilities(scores).tolist()
     at = model.labels.index(model.spam)

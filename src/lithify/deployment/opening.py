@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lithify import canon
-from lithify.errors import IntegrityError, NotFound, as_store_error
+from lithify.errors import IntegrityError, NotFound, SignatureError, as_store_error
 from lithify.model import signing
 from lithify.model.model import Model, open_model
 from lithify.store.home import Home
@@ -100,7 +100,11 @@ def opened(home: Home | None, place: Place, digest: str, key: Path | None = None
         assert home is not None
         model, signatures = _of_home(home, digest), _of(home, digest) if key else []
     if key is not None:
-        signing.require(model, signatures, key)
+        try:
+            signing.require(model, signatures, key)
+        except SignatureError as error:
+            error.message = f"{place.name if place.file is None else place.file.name}: {error.message}"
+            raise
     return model
 
 
@@ -132,8 +136,9 @@ def _beside(file: Path, folder: Path | None) -> list[bytes]:
 
 def _kept(file: Path, folder: Path) -> Path:
     """A copy of the file as the first process of the server found it; ``NotFound`` where there was none."""
-    held = folder / f"file-{canon.digest(os.fsencode(file))[7:39]}"
+    held = folder / f"file-{canon.digest(os.fsencode(file))[7:39]}" / file.name  # its own name, for messages
     if not held.exists():
+        held.parent.mkdir(exist_ok=True)
         own = held.with_name(f"{held.name}.{os.getpid()}")
         own.write_bytes(_read(file))
         with contextlib.suppress(FileExistsError):  # another process was first

@@ -263,9 +263,11 @@ def _identity(home: Home) -> tuple[int, int]:
 
 def _compare(old: Deployed, new: Deployed) -> None:
     """Says when callers may notice more than other scores."""
-    for what in ("kind", "task", "fields", "labels"):
-        if getattr(old.model, what) != getattr(new.model, what):
-            _log.warning(
-                "%s: model %s has another %s than model %s before it; requests made for that one may fail.",
-                new.alias, new.digest[7:19], what, old.digest[7:19],
-            )  # fmt: skip
+    other = [
+        what for what in ("kind", "task", "fields", "labels") if getattr(old.model, what) != getattr(new.model, what)
+    ]
+    if other:
+        _log.warning(
+            "%s: model %s has another %s than model %s before it; requests made for that one may fail.",
+            new.alias, new.digest[7:19], ", ".join(other), old.digest[7:19],
+        )  # fmt: skip

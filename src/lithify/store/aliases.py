@@ -11,7 +11,7 @@ from typing import Any
 from lithify.errors import AliasMoved, UsageError
 from lithify.store.catalog import Catalog
 from lithify.store.history import Action, Entry, broken, checked, entry_of
-from lithify.store.lookup import canonical
+from lithify.store.lookup import DEFAULT_STAGE, canonical
 
 __all__ = ["MAX_WORDS", "Aliases", "Entry", "canonical", "moved"]
 
@@ -142,6 +142,8 @@ class Aliases:
         ------
         AliasMoved
             Something else than expected is served.
+        UsageError
+            Another alias differs from this one only in the case of letters.
         NotFound
             The catalog does not know the model.
         """
@@ -152,6 +154,7 @@ class Aliases:
             last = self.last(name)
             if last is None:
                 self.history(name)  # an alias that was taken away leaves its history behind
+                self._check_apart(name)
             served = last.model if last else None
             if expect is not ... and served != expect:
                 raise moved(name, expect, served)
@@ -164,6 +167,18 @@ class Aliases:
             ).sealed()  # fmt: skip
             self._write(entry)
         return entry
+
+    def _check_apart(self, name: str) -> None:
+        """Aliases that differ only in the case of letters would be taken for each other."""
+        wanted = name.partition("@")
+        for known in self.all():
+            there = known.partition("@")
+            if known.lower() == name.lower() or (there[0].lower() == wanted[0].lower() and there[0] != wanted[0]):
+                raise UsageError(
+                    f"There is an alias {known.removesuffix(f'@{DEFAULT_STAGE}')} already.",
+                    found=name,
+                    hint="Use that, or a name that differs in more than the case of letters.",
+                )
 
     def _write(self, entry: Entry) -> None:
         self._db.write(

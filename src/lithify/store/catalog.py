@@ -295,7 +295,8 @@ class Catalog:
     def _one(self, row: type[_Row], table: str, column: str, value: Any) -> _Row:
         rows = self._db.read(f"SELECT * FROM {table} WHERE {column} = ?", value)
         if not rows:
-            raise NotFound(f"There is no {table[:-1]} {str(value)[:80]} in this home.", hint="See `lithify ls`.")
+            home = self._db.path.parent
+            raise NotFound(f"There is no {table[:-1]} {str(value)[:80]} in the home {home}.", hint="See `lithify ls`.")
         return read(row, rows)[0]
 
 

@@ -160,7 +160,7 @@ def unpack(data: bytes | mmap.mmap, kind: str | None = None, what: str = "contai
         A later version of the format.
     """
     view = memoryview(data)
-    raw = _raw_header(view, what)
+    raw = _raw_header(view, kind, what)
     header = canon.loads(raw.rstrip(b" "), f"header of {what}")
     document = _document(header, what)
     shapes = _shapes(header, len(view), what)
@@ -177,14 +177,16 @@ def unpack(data: bytes | mmap.mmap, kind: str | None = None, what: str = "contai
     return Container(document["kind"], document["meta"], tensors, view)
 
 
-def _raw_header(view: memoryview, what: str) -> bytes:
+def _raw_header(view: memoryview, kind: str | None, what: str) -> bytes:
     if len(view) < 8:
         raise MalformedContainer(f"{what} is too short.", expected="at least 8 bytes", found=f"{len(view)} bytes")
     (length,) = struct.unpack_from("<Q", view)
-    if not 2 <= length <= min(MAX_HEADER, len(view) - 8):
+    if not 2 <= length <= MAX_HEADER:
+        raise MalformedContainer(f"{what} is no {kind or 'container'}.", found="a file that begins otherwise")
+    if length > len(view) - 8:
         raise MalformedContainer(
             f"{what} is not a Lithify container, or it is cut short.",
-            expected=f"a header of at most {min(MAX_HEADER, len(view) - 8)} bytes",
+            expected=f"a header of at most {len(view) - 8} bytes",
             found=f"a header length of {length}",
         )
     return bytes(view[8 : 8 + length])

@@ -40,7 +40,8 @@ class Entry:
         Whether it was done against what the comparison said, or without one.
     evidence : dict
         ``evaluations``: digests of the model's evaluations; ``comparison``: digest of the comparison with the model
-        before, or None; ``verdict`` of that, or ``first``, or None.
+        before, or None; ``verdict`` of that, or ``first``, or None; ``gates``: those of the comparison that were not
+        the default ones, or None.
     parent : str or None
         Digest of the entry before.
     digest : str

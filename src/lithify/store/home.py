@@ -24,6 +24,7 @@ from lithify.store.aliases import Aliases
 from lithify.store.blobs import Blobs, write_atomic
 from lithify.store.catalog import Catalog
 from lithify.store.lock import Lock
+from lithify.store.place import check_there, choose
 
 VERSION = 1
 _FOLDERS = ("blobs", "runs", "cache", "work")
@@ -92,16 +93,20 @@ class Home:
         return self.runs / key.removeprefix(canon.DIGEST_PREFIX)
 
 
-def open_home(path: Path | str | None = None) -> Home:
+def open_home(path: Path | str | None = None, create: bool = True) -> Home:
     """Opens a home, making it when it is not there.
 
     Parameters
     ----------
     path : path, optional
         Default: the variable ``LITHIFY_HOME``, else the platform's folder for user data.
+    create : bool
+        Whether to make it; for those who only read, a home that is not there is an error.
 
     Raises
     ------
+    NotFound
+        There is none, and none is to be made.
     NewerFormat
         A later Lithify wrote it.
     UsageError
@@ -110,8 +115,10 @@ def open_home(path: Path | str | None = None) -> Home:
         It cannot be written.
     """
     check_platform()
-    folder = _choose(path)
+    folder = choose(path)
     try:
+        if not create:
+            check_there(folder)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_free(folder)
         _check_version(folder / "version")
@@ -127,15 +134,6 @@ def open_home(path: Path | str | None = None) -> Home:
     home = Home(folder)
     _ = home.catalog
     return home
-
-
-def _choose(path: Path | str | None) -> Path:
-    chosen = path or os.environ.get("LITHIFY_HOME")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("lithify", appauthor=False))
 
 
 def _check_free(folder: Path) -> None:

@@ -10,7 +10,7 @@ from lithify import canon
 from lithify.errors import AmbiguousName, NotFound, UsageError
 from lithify.store.database import Database
 
-ThingKind = Literal["snapshot", "model", "run"]
+ThingKind = Literal["snapshot", "model", "run", "comparison"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HEX = re.compile(r"[0-9a-f]{8,64}")
@@ -18,6 +18,7 @@ _TABLES: dict[ThingKind, tuple[str, str]] = {
     "snapshot": ("snapshots", "digest"),
     "model": ("models", "digest"),
     "run": ("runs", "key"),
+    "comparison": ("comparisons", "digest"),
 }
 
 
@@ -79,7 +80,7 @@ def find(db: Database, text: str, *kinds: ThingKind) -> Thing:
         The catalog's.
     text : str
         As a person types it.
-    kinds : "snapshot", "model", "run"
+    kinds : "snapshot", "model", "run", "comparison"
         What may be meant; anything when none is given.
 
     Raises
@@ -99,7 +100,10 @@ def find(db: Database, text: str, *kinds: ThingKind) -> Thing:
             hint="Give more of the digest; an alias in full, such as spam@production, is never a snapshot.",
         )
     if not found:
-        raise NotFound(f"There is no {' or '.join(wanted)} {text[:80]!r} in this home.", hint=_offer(db, text, wanted))
+        raise NotFound(
+            f"There is no {' or '.join(wanted)} {text[:80]!r} in the home {db.path.parent}.",
+            hint=_offer(db, text, wanted),
+        )
     return found[0]
 
 
@@ -110,7 +114,7 @@ def _begins(db: Database, begin: str, kinds: tuple[ThingKind, ...]) -> list[Thin
         table, column = _TABLES[kind]
         rows = db.read(f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? ORDER BY id", low, high)
         found += [Thing(kind, row[0]) for row in rows]
-    return found
+    return list(dict.fromkeys(found))  # two comparisons may have come to the same document
 
 
 def _named(db: Database, text: str, kinds: tuple[ThingKind, ...]) -> list[Thing]:

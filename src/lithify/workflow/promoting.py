@@ -8,7 +8,7 @@ import os
 import re
 import shlex
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,9 @@ NOTHING = "none"
 
 _BEGINNING = re.compile(r"(sha256:)?[0-9a-f]{8,64}")
 _SIGNATURE_LIMIT = 1 << 20
+_JUDGES = {"mail": "mail", "text": "texts", "table": "rows of tables", "image": "images"}
+_FEW = 5
+"""Labels and models that a message names."""
 
 
 def promote(
@@ -78,14 +81,17 @@ def promote(
     if force is not None and not force.strip():
         raise UsageError("Forcing needs a reason.", hint="Say it: --force 'the old one lets a new scam through'.")
     served = opened.aliases.get(name)
+    if served is None:
+        _check_new(model, alias)
     _check_expected(name, expect, served)
     sealed = api.open(model, home=opened) if isinstance(model, (str, Path)) else model
     sealed.verify()
     evidence = _evidence(opened, sealed.digest, served)
     allowed = served in (None, sealed.digest) or evidence["verdict"] in PASSING
     if not allowed and force is None:
-        asked = model if isinstance(model, (str, Path)) else None
-        raise _refused(name, sealed.digest, str(served), evidence, _compare(name, asked or sealed.digest[7:19], home))
+        asked = model if isinstance(model, (str, Path)) else sealed.digest[7:19]
+        _check_alike(alias, str(asked), api.open(str(served), home=opened), sealed)
+        raise _refused(name, sealed.digest, str(served), evidence, _compare(name, asked, home))
     return opened.aliases.move(
         name,
         adopt(opened, sealed),
@@ -120,7 +126,7 @@ def rollback(alias: str, *, to: str | None = None, why: str = "", by: str | None
     HistoryBroken, IntegrityError
         The history, or the model, is not what it was.
     """
-    opened = api.open_home(home)
+    opened = api.open_home(home, create=False)
     entries = history(alias, home=opened)
     target = _before(entries) if to is None else _among(entries, to)
     opened.blobs.verified(target)
@@ -130,7 +136,7 @@ def rollback(alias: str, *, to: str | None = None, why: str = "", by: str | None
         action="rollback",
         who=by or whoami(),
         why=why,
-        evidence={"evaluations": _evaluations(opened, target), "comparison": None, "verdict": None},
+        evidence={"evaluations": _evaluations(opened, target), "comparison": None, "verdict": None, "gates": None},
         expect=entries[-1].model,
     )
 
@@ -140,13 +146,13 @@ def history(alias: str, *, home: Place = None) -> list[Entry]:
 
     Raises ``NotFound`` when there is no such alias, ``HistoryBroken`` when something was changed or taken out.
     """
-    opened = api.open_home(home)
+    opened = api.open_home(home, create=False)
     entries = opened.aliases.history(alias)
     if not entries:
         known = {name.removesuffix("@production"): name for name in opened.aliases.all()}
         near = difflib.get_close_matches(alias, [*known, *known.values()], 1)
         hint = f"Did you mean {near[0]}?" if near else f"Nothing was promoted to it: lithify promote MODEL {alias}"
-        raise NotFound(f"There is no alias {canonical(alias)} in this home.", hint=hint)
+        raise NotFound(f"There is no alias {canonical(alias)} in the home {opened.path}.", hint=hint)
     return entries
 
 
@@ -181,6 +187,34 @@ def whoami() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
+def _check_new(model: Model | Path | str, alias: str) -> None:
+    """A new alias that names a file is a model in the wrong place."""
+    if alias.endswith(api.SUFFIX) or Path(alias).is_file():
+        asked = model if isinstance(model, str) else "ALIAS"
+        raise UsageError(
+            f"{alias} is a file, and cannot be an alias." if Path(alias).is_file() else f"{alias} cannot be an alias.",
+            hint=f"The arguments are swapped? {shlex.join(['lithify', 'promote', alias, asked])}",
+        )
+
+
+def _check_alike(alias: str, name: str, champion: Model, challenger: Model) -> None:
+    """What judges other things, or says other labels, can be no successor: there is nothing to compare."""
+    alias, name = alias.removesuffix("@production"), Path(name).name
+    if champion.kind != challenger.kind:
+        said = f"{alias} judges {_JUDGES[champion.kind]}, {name} {_JUDGES[challenger.kind]}."
+    elif champion.task != challenger.task:
+        said = f"{alias} is for {champion.task}, {name} for {challenger.task}."
+    elif set(champion.labels) != set(challenger.labels):
+        said = f"{alias} has the labels {_some(champion.labels)}; {name} has {_some(challenger.labels)}."
+    else:
+        return
+    raise PromotionRefused(said, hint="Choose another alias, or give --force REASON, which is written down.")
+
+
+def _some(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:_FEW]) + (f" and {len(labels) - _FEW:,} more" if len(labels) > _FEW else "")
+
+
 def _check_expected(name: str, expect: str | None, served: str | None) -> None:
     if expect is None or (expect == NOTHING and served is None):
         return
@@ -202,7 +236,16 @@ def _evidence(home: Home, model: str, served: str | None) -> dict[str, Any]:
         "evaluations": _evaluations(home, model),
         "comparison": found.digest if found else None,
         "verdict": found.verdict if found else "first" if served is None else None,
+        "gates": _gates(canon.loads(home.blobs.get(found.digest))) if found else None,
     }
+
+
+def _gates(document: dict[str, Any]) -> dict[str, Any] | None:
+    """The gates of a comparison that are not the default ones; None where all are."""
+    from lithify.evaluation.comparison.gates import Gates
+
+    default = Gates().to_json()
+    return {name: gate for name, gate in document.get("gates", {}).items() if gate != default.get(name)} or None
 
 
 def _evaluations(home: Home, model: str) -> list[str]:
@@ -240,7 +283,8 @@ def _before(entries: Sequence[Entry]) -> str:
     if len(stack) < 2:
         raise UsageError(
             f"{entries[-1].alias} served nothing before {entries[-1].model[7:19]} to roll back to.",
-            hint=f"See `lithify history {entries[-1].alias}`; --to DIGEST goes to any model in it.",
+            expected="--to " + _listed({entry.model for entry in entries}),
+            hint=f"See `lithify history {entries[-1].alias}`.",
         )
     return stack[-2]
 
@@ -252,10 +296,16 @@ def _among(entries: Sequence[Entry], to: str) -> str:
     if len(fits) != 1:
         raise UsageError(
             f"{entries[-1].alias} never served {to[:80]}." if not fits else f"{to[:80]} fits several models.",
-            expected="one of " + ", ".join(digest[7:19] for digest in served[:5]) + (" …" if len(served) > 5 else ""),
+            expected=_listed(served),
             hint="Give more of the digest." if fits else "Promote a model that was not served before.",
         )
     return fits[0]
+
+
+def _listed(models: Collection[str]) -> str:
+    """Digests that may be asked for."""
+    few = ", ".join(digest[7:19] for digest in sorted(models)[:_FEW])
+    return f"one of {few}{' …' if len(models) > _FEW else ''}"
 
 
 def _signature_beside(path: Path | None) -> bytes | None:

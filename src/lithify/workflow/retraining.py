@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,8 @@ def retrain(
     ------
     NotFound
         The model's snapshot is not in this home.
+    DataError
+        There are labels that the model does not know.
     SessionEnded
         The session ended before the run; call again to go on.
     RunChanged
@@ -128,6 +130,7 @@ def retrain(
     champion, alias = find_champion(opened, model)
     older = parent_of(opened, champion, parent, replace)
     snapshot, growth = grown(opened, data, champion, older, replace, asked, name=name, strict=strict, report=report)
+    _check_labels(champion, snapshot, replace)
     card = champion.card
     wanted = same_recipe.asked(card["recipe"], subject(snapshot), recipe, words)
     changes = same_recipe.changes(card["recipe"], resolved(opened, snapshot, wanted, settings))
@@ -165,13 +168,31 @@ def _gates(gates: Gates | Path | str | None) -> Gates:
     return Gates.read(Path(gates)) if isinstance(gates, (str, Path)) else gates or Gates()
 
 
+def _check_labels(champion: Model, snapshot: Snapshot, replace: bool) -> None:
+    """Refuses labels that the champion does not know, before the long work: the two could not be compared."""
+    new = [label for label in snapshot.labels if label not in champion.labels]
+    if not new or replace or champion.task != "classification":
+        return
+    raise DataError(
+        f"The data has labels that the champion does not know: {_some(new)}.",
+        expected=_some(champion.labels),
+        hint="Rename them in the data. If they are meant, say with --replace that the data stands alone, or train a "
+        "model of its own and promote it under another alias.",
+    )
+
+
+def _some(labels: Sequence[str]) -> str:
+    return ", ".join(labels[:8]) + (f" and {len(labels) - 8:,} more" if len(labels) > 8 else "")
+
+
 def _tell(found: Retrained, report: Reporter) -> None:
     """What is about to be trained, before the long work."""
     growth = found.growth
     if growth is not None:
         counted = f"{growth.added:,} added, {growth.relabelled:,} relabelled, {growth.known:,} known already"
         report(Update("reading", note=f"Rows beside those of snapshot {found.parent[7:19]}: {counted}."))
-    changed = f"{len(found.changes)} values of the recipe changed." if found.changes else "The recipe is the same."
+    values = "1 value" if len(found.changes) == 1 else f"{len(found.changes)} values"
+    changed = f"{values} of the recipe changed." if found.changes else "The recipe is the same."
     report(Update("reading", note=changed))
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from lithify.deployment.http import address
 from lithify.deployment.http.supervisor import Supervisor
 from lithify.deployment.limits import Limits
-from lithify.errors import UsageError
+from lithify.errors import NotFound, UsageError
+from lithify.store.place import check_there, choose
 
 HTTP = "127.0.0.1:8000"
 
@@ -33,12 +34,18 @@ class Serving:
         Processes that answer.
     pid : int
         The process to send signals to.
+    everywhere : bool
+        Whether it listens on every interface.
+    tokens : bool
+        Whether it asks for tokens.
     """
 
     url: str
     models: list[dict[str, Any]]
     workers: int
     pid: int
+    everywhere: bool = False
+    tokens: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The document that ``lithify serve --json`` prints."""
@@ -94,6 +101,8 @@ def serve(
     ------
     UsageError
         The address cannot be listened on, is open to others without tokens, or there is nothing to serve.
+    NotFound
+        There is no home to look an alias up in, or no folder for the log.
     LithifyError
         A model cannot be served.
     """
@@ -102,6 +111,9 @@ def serve(
         raise UsageError("There must be at least one worker.", found=str(count))
     if (certificate is None) != (private_key is None):
         raise UsageError("HTTPS takes a certificate and its private key.", hint="Give both files, or neither.")
+    _check_log(log)
+    if not things or not all(str(thing).endswith(".lith") or Path(thing).expanduser().is_file() for thing in things):
+        check_there(choose(home))
     listener = address.bind(address.parse(http))
     with listener:
         url = address.url_of(listener, secure=certificate is not None)
@@ -122,9 +134,16 @@ def serve(
 
         def tell(said: dict[str, Any]) -> None:
             models = [model | {"url": f"{url}v1/{model['name']}/predict"} for model in said["models"]]
-            ready(Serving(url, models, count, os.getpid()))
+            everywhere = not address.parse(http).host
+            ready(Serving(url, models, count, os.getpid(), everywhere, bool(said.get("closed"))))
 
         return Supervisor([listener], settings, count).run(tell)
+
+
+def _check_log(log: str | None) -> None:
+    folder = None if log in (None, "-") else Path(str(log)).expanduser().absolute().parent
+    if folder is not None and not folder.is_dir():
+        raise NotFound(f"There is no folder {folder} for the log.", hint="Make it first.")
 
 
 def _path(given: Path | str | None) -> str | None:

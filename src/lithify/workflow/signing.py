@@ -130,8 +130,8 @@ def signatures(model: Model, home: Place = None) -> list[bytes]:
     beside = None if model.path is None else model.path.with_name(model.path.name + SUFFIX)
     found = [bundle.read(beside, "signature")] if beside is not None and beside.exists() else []
     try:
-        opened = api.open_home(home)
-    except StoreError:  # files are checked where no home can be, too
+        opened = api.open_home(home, create=False)
+    except (NotFound, StoreError):  # files are checked where no home can be, too
         return found
     return found + [opened.blobs.get(digest) for digest in Signatures(opened.catalog).of(model.digest)]
 

@@ -21,13 +21,13 @@ def add_token(name: str, aliases: Sequence[str], *, home: Place = None) -> str:
 
 def revoke_token(name: str, *, home: Place = None) -> None:
     """Takes a token away: running servers refuse it within a second. ``NotFound`` when there is none of that name."""
-    Tokens(_home(home).catalog).revoke(name)
+    Tokens(_home(home, create=False).catalog).revoke(name)
 
 
 def tokens(*, home: Place = None) -> list[Token]:
     """All tokens, oldest first, without their secrets."""
-    return Tokens(_home(home).catalog).all()
+    return Tokens(_home(home, create=False).catalog).all()
 
 
-def _home(home: Place) -> Home:
-    return home if isinstance(home, Home) else open_home(home)
+def _home(home: Place, create: bool = True) -> Home:
+    return home if isinstance(home, Home) else open_home(home, create)

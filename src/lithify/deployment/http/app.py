@@ -221,6 +221,8 @@ def _failed(call: Call, error: Exception, alias: str) -> Response:
     """The response for an error; what the protocol calls 400 is 400 there."""
     if not isinstance(error, LithifyError):
         return replace(failure(error, call), alias=alias)
+    if alias and error.hint:
+        error.hint = error.hint.replace("/v1/ALIAS", f"/v1/{alias.removesuffix('@production')}")
     response = refusal(error, plain=call.plain)
     response.alias = alias
     if call.plain and response.status == 422:

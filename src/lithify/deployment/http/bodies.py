@@ -8,10 +8,11 @@ from typing import Final
 
 import orjson
 
+from lithify.data.tabular_roles import unknown_columns
 from lithify.deployment.http import multipart
 from lithify.deployment.http.items import ITEMS, check_nested, parse, raw
 from lithify.deployment.http.message import Head
-from lithify.errors import DataError, ServiceError, TooLarge, UnsupportedMedia
+from lithify.errors import BadJson, DataError, ServiceError, TooLarge, UnsupportedMedia, UsageError
 from lithify.model.model import Model
 
 JSON: Final = "application/json"
@@ -87,8 +88,10 @@ def read(model: Model, head: Head, body: bytes, most: int) -> Given:
         The model reads no such bodies.
     TooLarge
         There are more inputs.
+    BadJson
+        It is no JSON.
     ServiceError
-        It is no JSON, or no multipart.
+        It is no multipart.
     DataError
         It is empty, or holds something that the model cannot judge; the message says where.
     """
@@ -147,7 +150,7 @@ def _json(model: Model, document: object, most: int, name: str) -> Given:
     if type(document) is dict:
         rows = document.get("rows")
         if type(rows) is not list or model.kind != "table":
-            return Given([name], [ITEMS[model.kind](model, document, "")], one=True)
+            return Given([name], [ITEMS[model.kind](model, document, "")], one=True, notes=_unknown(model, [document]))
         document = rows
     elif type(document) is not list:
         return Given([name], [ITEMS[model.kind](model, document, "")], one=True)
@@ -156,7 +159,16 @@ def _json(model: Model, document: object, most: int, name: str) -> Given:
     contents = [item(model, each, f"Item {at}: ") for at, each in enumerate(document)]
     if not contents:
         raise DataError("There is nothing in the list.", hint="Send at least one item.")
-    return Given([name] * len(contents), contents)
+    return Given([name] * len(contents), contents, notes=_unknown(model, document))
+
+
+def _unknown(model: Model, rows: list[dict[str, object]]) -> list[str]:
+    """What is to be said of fields that the model does not have, as of the columns of a table."""
+    if model.kind != "table":
+        return []
+    known = {one.name: None for one in model.fields}
+    extra = dict.fromkeys(name for row in rows if not row.keys() <= known.keys() for name in row if name not in known)
+    return unknown_columns(list(extra)) if extra else []
 
 
 def _lines(model: Model, body: bytes, most: int, name: str) -> Given:
@@ -172,9 +184,10 @@ def _lines(model: Model, body: bytes, most: int, name: str) -> Given:
         try:
             document = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            raise ServiceError(f"Line {number} is no JSON.", found=f"{error.msg} at column {error.colno}") from None
+            raise BadJson(f"Line {number} is no JSON.", found=f"{error.msg} at column {error.colno}") from None
         found.names.append(f"{name or '-'}:{number}")
         found.contents.append(item(model, document, f"Line {number}: "))
+        found.notes += [note for note in _unknown(model, [document]) if note not in found.notes]
     if not found.contents:
         raise DataError("There is no line to judge.", expected="a JSON object on every line")
     return found
@@ -190,7 +203,11 @@ def _csv(model: Model, body: bytes, most: int, name: str) -> Given:
 
     if compression_of(body[:8]) is not None or body.startswith(ZSTD):
         raise UnsupportedMedia("Tables are read as they are.", expected="no compression", hint="Do not compress it.")
-    source = open_asked(Held(body, name or "-"), Asked(labelled=False), model.fields)
+    held = Held(body, name or "-", name or "the body")
+    try:
+        source = open_asked(held, Asked(labelled=False), model.fields)
+    except UsageError as error:  # the columns are the client's data
+        raise DataError(error.message, expected=error.expected, found=error.found, hint=error.hint) from None
     rows: list[tuple[str, bytes | None, str]] = []
     for found in source.contents():
         if isinstance(found, Problem):
@@ -215,9 +232,11 @@ def _line(origin: str) -> int:
 
 
 def _parts(model: Model, said: str, body: bytes, most: int) -> Given:
-    """Every file of a form; one that cannot be read is a problem among others."""
+    """Every file of a form; one that cannot be read is a problem among others. What is no file is ignored."""
     found = Given()
     for part in multipart.parts(said, body, most):
+        if not part.file:
+            continue
         name = part.file[:_NAME]
         media = media_of(part.media)
         try:
@@ -228,7 +247,11 @@ def _parts(model: Model, said: str, body: bytes, most: int) -> Given:
             found.problems.append((len(found.contents) + len(found.problems), name, str(error)))
         _check(len(found.contents) + len(found.problems), most)
     if not found.contents and not found.problems:
-        raise DataError("There is no file in the form.", expected=_known(model))
+        hint = "With curl, use -F 'file=@NAME'."
+        raise DataError("There is no file in the form.", expected="a part with a file name", hint=hint)
+    if not found.contents:
+        _, name, why = found.problems[0]
+        raise DataError("No file of the form can be judged.", found=f"{name}: {why}")
     return found
 
 

@@ -13,7 +13,7 @@ from lithify.data import text
 from lithify.data.cells import encode_row
 from lithify.data.schema import Field
 from lithify.data.values import text as shown_cell
-from lithify.errors import DataError, ServiceError, TooLarge
+from lithify.errors import BadJson, DataError, TooLarge
 from lithify.media import mime
 from lithify.media.pixels import BadImage, look
 from lithify.model.model import Model
@@ -29,7 +29,7 @@ MOST_VALUES: Final = 2_000_000
 
 
 def parse(body: bytes) -> Any:
-    """A JSON document; ``ServiceError`` for what is none: no NaN, no infinities, UTF-8 only, at most 1,024 deep.
+    """A JSON document; ``BadJson`` for what is none: no NaN, no infinities, UTF-8 only, at most 1,024 deep.
 
     ``TooLarge`` for what :func:`check_nested` refuses.
     """
@@ -38,7 +38,7 @@ def parse(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ServiceError("The body is no JSON.", found=f"{error.msg} at {where}", hint="Mend it there.") from None
+        raise BadJson("The body is no JSON.", found=f"{error.msg} at {where}", hint="Mend it there.") from None
 
 
 def check_nested(body: bytes) -> None:

@@ -97,9 +97,11 @@ def judge(draft: Draft, given: Given) -> Judged:
         bad = draft.unreadable(given.contents)
         if not bad:
             raise
-        if given.one or not given.names:
+        every = len(bad) == len(given.contents)
+        if given.one or not given.names or every:
             (why, *_) = bad.values()
-            raise DataError("The image cannot be decoded.", found=str(why), hint="Leave it out.") from None
+            what = "The image cannot" if len(given.contents) == 1 else "No image can" if every else "An image cannot"
+            raise DataError(f"{what} be decoded.", found=str(why), hint="Leave it out.") from None
     _set_aside(given, {at: f"{why.reason}: {why.detail}" if why.detail else why.reason for at, why in bad.items()})
     return draft.judge(given.contents)
 

@@ -12,13 +12,22 @@ from typing import BinaryIO
 ORPHANED = 75
 PINS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 """Each process computes by one thread: there are as many processes as cores."""
+MEMORY = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
+}
+"""What glibc gives back at once, see mallopt(3); left alone one large request teaches it to keep 64 MiB for more."""
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, see prctl(2)
 
 
 def environment() -> dict[str, str]:
-    """The environment of this process with the pins, and with the same path to look for modules on."""
+    """The environment of this process with the pins, and with the same path to look for modules on.
+
+    What it says of :data:`MEMORY` itself stays.
+    """
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    return {**os.environ, "PYTHONPATH": path, **PINS}
+    return {**MEMORY, **os.environ, "PYTHONPATH": path, **PINS}
 
 
 def die_with(caller: int, stdin: BinaryIO, leave: Callable[[int], None] = os._exit) -> None:

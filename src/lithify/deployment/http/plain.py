@@ -96,7 +96,7 @@ def _predicted(task: Task, judged: Judged) -> Response:
     found = list(predictions(deployed.model.draft, deployed.digest, given.names, *judged))
     documents = [each.to_json() for each in found]
     return Response(
-        body=dump(documents[0] if given.one else _several(deployed, given, documents)),
+        body=dump(documents[0] | _notes(given) if given.one else _several(deployed, given, documents)),
         alias=deployed.alias,
         model=deployed.digest,
         rows=len(found),
@@ -108,8 +108,12 @@ def _several(deployed: Deployed, given: bodies.Given, documents: list[dict[str, 
     """All documents in the order of the inputs, with a problem in the place of each that cannot be judged."""
     for place, name, why in given.problems:
         documents.insert(place, {"input": name, "problem": why})
-    notes = {"notes": given.notes} if given.notes else {}
-    return {"model": deployed.digest, "predictions": documents, **notes}
+    return {"model": deployed.digest, "predictions": documents, **_notes(given)}
+
+
+def _notes(given: bodies.Given) -> dict[str, list[str]]:
+    """Only where there are any, so that an answer is else what ``lithify predict --json`` prints."""
+    return {"notes": given.notes} if given.notes else {}
 
 
 def decisions(found: Iterable[Prediction]) -> dict[str, int]:
@@ -144,7 +148,7 @@ def explain(deployed: Deployed, request: Request) -> Response:
     found_ = model.explain_content(content, given.names[0])
     answer = Response(alias=deployed.alias, model=deployed.digest, rows=1, decisions=decisions([found_.prediction]))
     if model.kind != "image":
-        answer.body = dump(found_.to_json())
+        answer.body = dump(found_.to_json() | _notes(given))
         return answer
     cells = len(model.draft.features.spans(model.draft.features_state, content))
     weights = heat.grid({item.start: item.weight for item in found_.items}, cells)

@@ -119,10 +119,11 @@ def of_model(deployed: Deployed) -> dict[str, Schema]:
     prediction = _prediction(model)
     each = {"anyOf": [record(prediction), ref("Problem")]}
     several = record({"model": _DIGEST, "predictions": listed(each), "notes": listed(_TEXT)}, optional=("notes",))
+    alone = record(prediction | {"notes": listed(_TEXT)}, optional=("notes",))
     return {
         f"{name}.Input": _input(model),
         f"{name}.Inputs": _inputs(name, model),
-        f"{name}.Prediction": record(prediction),
+        f"{name}.Prediction": alone,
         f"{name}.Predicted": {"anyOf": [ref(f"{name}.Prediction"), several]},
         f"{name}.Explanation": _explanation(model, prediction),
         f"{name}.InferenceRequest": _request(model),
@@ -144,7 +145,7 @@ def _row(fields: tuple[Field, ...]) -> Schema:
         "type": "object",
         "properties": properties,
         "minProperties": 1,
-        "description": "A cell for each field; what is not there is missing, what is no field is ignored.",
+        "description": "A cell for each field; what is not there is missing, what is no field is left out, and noted.",
     }
 
 
@@ -180,7 +181,8 @@ def _explanation(model: Model, prediction: Schema) -> Schema:
         "base": _NUMBER,
         "contributions": listed(ref("Contribution")),
     }
-    return record(said | ({"heat": listed(listed(_NUMBER))} if model.kind == "image" else {}))
+    said |= {"heat": listed(listed(_NUMBER))} if model.kind == "image" else {"notes": listed(_TEXT)}
+    return record(said, optional=("notes",))
 
 
 def _request(model: Model) -> Schema:

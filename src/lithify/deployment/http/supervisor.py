@@ -111,6 +111,7 @@ class Supervisor:
 
     def _roll(self) -> None:
         """Replaces every worker by a new one, one after another; where a new one fails, the old ones stay."""
+        _log.warning("Restarting the workers one by one.")
         self._settings = self._asked
         for old in [child for child in self._children if not child.retired]:
             new = self._start()

@@ -99,7 +99,9 @@ async def _until_told(
     _share(server, application)
     for descriptor in settings["sockets"]:
         server.listen(socket.socket(fileno=descriptor))
-    out.write(messages.line(ready={"models": described(application), "things": settings["things"]}))
+    closed = getattr(getattr(application, "guard", None), "closed", False)
+    ready = {"models": described(application), "things": settings["things"], "closed": closed}
+    out.write(messages.line(ready=ready))
     await told.wait()
     await server.drain()
 

@@ -63,11 +63,13 @@ class Writer:
         own = bool(response.headers)
         cached = own and any(name.lower() == "cache-control" for name, _ in response.headers)
         start = self._starts.get((response.status, cached)) or self._start(response.status, cached)
-        length = "" if response.status in _BODILESS else f"Content-Length: {len(response.body)}\r\n"
+        length, media = f"Content-Length: {len(response.body)}\r\n", f"Content-Type: {response.media}\r\n"
+        if response.status in _BODILESS:
+            length = media = ""
         model = f"Lithify-Model: {response.model}\r\n" if response.model else ""
         more = "".join(map(_line, response.headers)) if own else ""
         closing = _CONNECTION.get((keep, old), "Connection: close\r\n")
-        head = f"{start}Content-Type: {response.media}\r\n{length}{model}{more}{closing}\r\n"
+        head = f"{start}{media}{length}{model}{more}{closing}\r\n"
         if head_only or not length:
             return head.encode("latin-1", "replace")
         return head.encode("latin-1", "replace") + response.body

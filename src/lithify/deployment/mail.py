@@ -21,16 +21,17 @@ EMPTY = "The message is empty."
 """Why there is no decision on a message without anything in it."""
 VERDICTS = ("ham", "unsure", "spam")
 
+# No group is repeated possessively: before Python 3.11.5 that may take in what it should have given back (gh-106052).
 _NAMES = rb"(?i:x-spam-flag|x-lithify-status)"
 _EOL = rb"(?:\r\n|\n|\r)"
-_FIELD = _NAMES + rb"(?:[ \t]|\r?\n[ \t])*+:[^\r\n]*+(?:" + _EOL + rb"[ \t][^\r\n]*+)*+"
+_FIELD = _NAMES + rb"(?:[ \t]|\r?\n[ \t])*:[^\r\n]*+(?:" + _EOL + rb"[ \t][^\r\n]*+)*"
 _FIRST = re.compile(rb"[ \t]*+" + _FIELD)
 _LATER = re.compile(rb"[\r\n]" + _FIELD)
 """Starts with the line end before it, which lets the regex engine jump between lines."""
 _LINE_END = re.compile(_EOL + rb"?")
 _EMPTY = re.compile(rb"\n\r?\n")
 _EMPTY_ANYWAY = re.compile(rb"\n[\r\n]|\r(?:\n[\r\n]|\r)")
-_CONTINUED = re.compile(rb"(?:[ \t][^\n]*+\n)*+")
+_CONTINUED = re.compile(rb"(?:[ \t][^\n]*+\n)*")
 
 
 class Decision(NamedTuple):

@@ -16,7 +16,7 @@ _HEADER_LINE = re.compile(rb"[!-9;-~]*+:|[ \t]|From ")
 _END = re.compile(rb"\n(?![!-9;-~]*+:|[ \t]|From )")
 """The line end after which no header line follows. Starting with a literal lets the regex engine jump between lines."""
 
-_FIELD = re.compile(rb"\n(?:([!-9;-~]++):[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)|(?=\n))")
+_FIELD = re.compile(rb"\n(?:([!-9;-~]++):[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*)|(?=\n))")
 
 
 def canonical(raw: bytes) -> tuple[bytes, bool]:
@@ -132,7 +132,7 @@ def first(header: bytes, name: bytes) -> bytes | None:
 
 def _pattern(name: bytes) -> re.Pattern[bytes]:
     letters = b"".join(b"[%c%c]" % (byte, byte ^ 32) if chr(byte).isalpha() else b"%c" % byte for byte in name)
-    return re.compile(rb"\n" + letters + rb":[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)")
+    return re.compile(rb"\n" + letters + rb":[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*)")
 
 
 _PATTERNS = {name: _pattern(name) for name in (b"subject", b"date", b"received")}

@@ -19,14 +19,14 @@ MAX_PARTS = 200
 """Parts that are given; further ones are dropped."""
 
 _SCAN = re.compile(
-    rb"\n(?:(?i:content-(?:type|transfer-encoding|disposition)):[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)"
+    rb"\n(?:(?i:content-(?:type|transfer-encoding|disposition)):[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*)"
     rb"|(?![!-9;-~]*+:|[ \t]|From ))"
 )
 """One pass over a header block: the three fields that decide how a part is read, and the end of the block."""
 
 _LF, _R, _Y = b"\nry"
 
-_BOUNDARY_REST = re.compile(rb"(--)?+[ \t]*+(?:\n|\Z)")
+_BOUNDARY_REST = re.compile(rb"(--)?[ \t]*+(?:\n|\Z)")
 
 
 def leaves(content: bytes) -> tuple[bytes, list[Leaf]]:

@@ -112,7 +112,8 @@ def serve(
     if (certificate is None) != (private_key is None):
         raise UsageError("HTTPS takes a certificate and its private key.", hint="Give both files, or neither.")
     _check_log(log)
-    if not things or not all(str(thing).endswith(".lith") or Path(thing).expanduser().is_file() for thing in things):
+    files = [str(thing).endswith(".lith") or Path(thing).expanduser().is_file() for thing in things]
+    if application is None and not (files and all(files)):
         check_there(choose(home))
     listener = address.bind(address.parse(http))
     with listener:

@@ -14,6 +14,7 @@ NAMES = {
     "mail_speed": "how fast: archive to model, scoring, command line, checkpoints",
 }
 ALONE = {
+    "pipe": "how long one message takes through `lithify filter`",
     "forest_scoring": "how fast a forest scores rows, by our kernels and by LightGBM",
     "comparisons": "how often compare calls a challenger better that is none",
     "promotions": "how long promoting and rolling back take",
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(parser: argparse.ArgumentParser, given: argparse.Namespace, name: str) -> object:
-    if name in NAMES:
+    if name in NAMES or name == "pipe":
         return _mail(given)
     return _tables(parser, given) if name in LONG else given
 

@@ -73,7 +73,7 @@ def _read_tables(inputs: Any, fields: tuple[Field, ...]) -> tuple[list[str], lis
             contents += some
             notes += [note for note in said if not note.startswith("Left out, since unknown")]
     if notes:
-        warnings.warn(" ".join(notes), stacklevel=4)
+        warnings.warn(" ".join(notes), stacklevel=5)
     return names, contents
 
 

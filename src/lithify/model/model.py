@@ -10,7 +10,6 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.inputs import read_inputs
 from lithify.data.schema import Field
 from lithify.data.state import State
 from lithify.data.streams import shown
@@ -115,6 +114,12 @@ class Model:
         """
         return self.draft.raw(contents)
 
+    def _read(self, inputs: Any) -> tuple[list[str], list[bytes]]:
+        """Names and canonical contents of inputs."""
+        from lithify.data.inputs import read_inputs  # what reads files of tables; most callers have contents already
+
+        return read_inputs(inputs, self.kind, self.fields)
+
     def predict_proba(self, inputs: Any) -> NDArray[np.float64]:
         """Calibrated probabilities (n, labels) float64; inputs as for :meth:`predict`.
 
@@ -122,13 +127,13 @@ class Model:
         """
         if self.task == "regression":
             raise UsageError("A regression has no probabilities.", hint="Use predict or predict_values.")
-        return self.draft.probabilities(self.raw(read_inputs(inputs, self.kind, self.fields)[1]))
+        return self.draft.probabilities(self.raw(self._read(inputs)[1]))
 
     def predict_values(self, inputs: Any) -> NDArray[np.float64]:
         """What a regression predicts, (n,) float64; inputs as for :meth:`predict`."""
         if self.task != "regression":
             raise UsageError("This model predicts labels, not values.", hint="Use predict or predict_proba.")
-        return self.draft.values(self.raw(read_inputs(inputs, self.kind, self.fields)[1]))
+        return self.draft.values(self.raw(self._read(inputs)[1]))
 
     def predict(self, inputs: Any) -> list[Prediction]:
         """Predicts labels or values.
@@ -146,7 +151,7 @@ class Model:
         list of Prediction
             In the order of the inputs.
         """
-        return list(self.predictions(*read_inputs(inputs, self.kind, self.fields)))
+        return list(self.predictions(*self._read(inputs)))
 
     def predictions(self, names: Sequence[str], contents: Sequence[bytes]) -> Iterator[Prediction]:
         """Predictions of canonical contents, each with the name its input goes by.
@@ -168,7 +173,7 @@ class Model:
 
         Of a table also a file or a frame of one row; ``UsageError`` when it holds any other number of rows.
         """
-        names, contents = read_inputs(item if self.kind == "table" else [item], self.kind, self.fields)
+        names, contents = self._read(item if self.kind == "table" else [item])
         if len(contents) != 1:
             raise UsageError(
                 "One row is explained at a time.",

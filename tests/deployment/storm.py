@@ -30,7 +30,7 @@ HEADERS = {
     "inference-header-content-length",
 }  # fmt: skip
 LEAK = re.compile(
-    rb"Traceback|File \"|line \d+, in |\.py\b|/tmp/|/work/|/usr/|/home/|site-packages|xylograph-canary-(?:folder|file)"
+    rb"Traceback|File \"|line \d+, in |\.py\b|/tmp/|/usr/|/home/|site-packages|xylograph-canary-(?:folder|file)"
     rb"|\b(?!PlainError)[A-Z][A-Za-z]+(?:Error|Exception|Warning)\b|catalog\.sqlite|0x[0-9a-f]{8,}"
 )
 PAGE = ("/", "/page.js", "/page.css")

@@ -66,10 +66,10 @@ MALFORMED = {
 }
 UNKNOWN = {
     "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-    "HTTP/2.0": (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 505),
-    "HTTP/0.9": (b"GET /\r\n\r\n", 505),
-    "other coding": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
-    "no chunks": (POST + b"Transfer-Encoding: identity\r\n\r\n", 501),
+    "HTTP/2.0": (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 400),
+    "HTTP/0.9": (b"GET /\r\n\r\n", 400),
+    "other coding": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
+    "no chunks": (POST + b"Transfer-Encoding: identity\r\n\r\n", 400),
 }
 
 
@@ -285,7 +285,7 @@ def test_noise_never_harms(served, noise) -> None:
         client.sock.shutdown(1)
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
-                assert client.answer().status in (200, 400, 431, 501, 505)
+                assert client.answer().status in (200, 400, 431)
     assert not [status for _, status in served.application.seen if status == 500]
 
 
@@ -302,7 +302,7 @@ def test_damaged_requests_never_harm(served, seed, name, cut) -> None:
             client.sock.shutdown(1)
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
-                assert client.answer().status in (200, 400, 413, 431, 501, 505)
+                assert client.answer().status in (200, 400, 413, 431)
     assert not [status for _, status in served.application.seen if status == 500]
 
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import httptools
 
 from lithify.deployment.http.message import Head
-from lithify.errors import LithifyError, ServiceError, Unsupported
+from lithify.errors import ServiceError
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -51,9 +51,8 @@ def make_head(method: bytes, target: bytes, version: str, fields: Fields, peer: 
     Raises
     ------
     ServiceError
-        It is malformed; the connection cannot be used further.
-    Unsupported
-        It has a transfer coding other than ``chunked``, or a version other than 1.0 and 1.1.
+        It is malformed, has a transfer coding other than ``chunked``, or a version other than 1.0 and 1.1; the
+        connection cannot be used further.
 
     Examples
     --------
@@ -62,7 +61,7 @@ def make_head(method: bytes, target: bytes, version: str, fields: Fields, peer: 
     ('/a b', 'c=d', {'host': 'here', 'a': '1, 2'})
     """
     if version not in VERSIONS:
-        raise Unsupported("This server speaks HTTP/1.1.", found=f"HTTP/{version}")
+        raise ServiceError("This server speaks HTTP/1.1.", found=f"HTTP/{version}")
     path, query = split_target(method, target)
     headers = _gather(fields)
     if "host" not in headers and version == "1.1":
@@ -113,7 +112,7 @@ def _check_coding(coding: str, version: str, headers: dict[str, str]) -> None:
     if version != "1.1" or "content-length" in headers:
         raise malformed("a Transfer-Encoding that leaves open where the body ends")
     if coding.lower() != "chunked":
-        raise Unsupported("Of transfer codings only chunked is read.", found=coding[:40])
+        raise ServiceError("Of transfer codings only chunked is read.", found=coding[:40])
 
 
 def _other_form(method: bytes, target: bytes) -> tuple[str, str]:
@@ -138,13 +137,3 @@ def _decoded(raw: bytes) -> str:
     if "\0" in path:
         raise malformed("a NUL in the target")
     return path
-
-
-def status_of(error: LithifyError) -> int:
-    """The status for a refused head: that of the error, but 505 for a version.
-
-    >>> status_of(Unsupported("This server speaks HTTP/1.1.", found="HTTP/2.0")), status_of(malformed("x"))
-    (505, 400)
-    """
-    version = isinstance(error, Unsupported) and (error.found or "").startswith("HTTP/")
-    return 505 if version else error.http_status

@@ -11,7 +11,7 @@ import httptools
 
 from lithify.deployment.http.desk import Desk, failure, overloaded
 from lithify.deployment.http.exchange import Exchange
-from lithify.deployment.http.head import make_head, malformed, status_of, weight
+from lithify.deployment.http.head import make_head, malformed, weight
 from lithify.deployment.http.message import Head, Response, refusal
 from lithify.deployment.limits import Limits
 from lithify.errors import HeadersTooLarge, LithifyError, TooLarge
@@ -140,7 +140,6 @@ class Reader:
             head = make_head(parser.get_method(), self._target, version, self._fields, self._peer)
         except LithifyError as error:
             refused = refusal(error, plain=self._plain())
-            refused.status = status_of(error)
             raise self._stop(refused) from None
         keep, old = parser.should_keep_alive(), version == "1.0"
         self._exchange = Exchange(self._connection, self.began, head, keep=keep, old=old)

@@ -21,6 +21,8 @@ CASES = {
     "three labels": (make_table_case(3), {"class_weight": "balanced"}),
     "values": (make_table_case(0), {"row_share": 1.0, "extra": True}),
     "absolute error": (make_table_case(0), {"objective": "absolute", "members": 2}),
+    "means of two labels": (make_table_case(2), {"statistics": 6}),
+    "means of values, and pairs": (make_table_case(0), {"statistics": 6, "pairs": 2}),
     "one member, stopped early": (make_table_case(2, stop=20), {"members": 1, "patience": 1}),
     "numbers only": (make_table_case(2, categories=False, grains=1), {"members": 8}),
     "categories only": (make_table_case(3, numbers=False), {}),

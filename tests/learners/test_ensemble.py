@@ -41,7 +41,13 @@ def test_a_network_is_in_it_where_there_is_time_and_the_libraries(networks, monk
     monkeypatch.setattr(rules, "_networks", lambda: networks)
     for rows in (500, 50_000):
         assert ("network" in {member["learner"] for member in _best(rows).members}) is networks
-    assert "network" not in {member["learner"] for member in named(500, False, networks)}
+    assert "network" not in {member["learner"] for member in named(500, 2, False, networks)}
+
+
+def test_means_of_the_label_are_in_it_where_there_is_time_and_a_label_has_a_mean() -> None:
+    for rows, classes, rich in ((500, 2, True), (50_000, 0, True), (500, 3, True), (500, 2, False)):
+        having = [member for member in named(rows, classes, rich, False) if member.get("statistics")]
+        assert len(having) == (rich and classes < 3)
 
 
 def test_only_an_ensemble_with_a_network_depends_on_networks() -> None:

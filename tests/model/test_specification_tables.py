@@ -139,6 +139,30 @@ def with_pairs(t: Tensors, numbers: list[float], row: list[float]) -> list[float
     return row + [a * z + b * w for z, w in itertools.combinations(scaled, 2) for a, b in factors]
 
 
+def with_statistics(t: Tensors, numbers: list[float], codes: list[int], row: list[float]) -> list[float]:
+    if "statistics_columns" not in t:
+        return row
+    columns, size, first = (t[f"statistics_{name}"].tolist() for name in ("columns", "size", "first"))
+    found = []
+    for j, column in enumerate(columns):
+        if column >= len(numbers):
+            code = codes[column - len(numbers)]
+            found.append(code if code < size[j] else 1)
+        else:
+            x, known = numbers[column], t["statistics_values"].tolist()[first[j] : first[j + 1]]
+            found.append(0 if math.isnan(x) else 2 + known.index(x) if x in known else 1)
+    table, out, at = t["statistics_table"].tolist(), [], 0
+    for j in range(len(columns)):
+        out.append(table[at + found[j]])
+        at += size[j]
+    for i, j in itertools.combinations(range(len(columns)), 2):
+        if size[i] * size[j] <= 4096:
+            out.append(table[at + found[i] * size[j] + found[j]])
+            at += size[i] * size[j]
+    assert at == len(table)
+    return row + out
+
+
 def linear(t: Tensors, numbers: list[float], codes: list[int], words: list[int]) -> list[float]:
     weights, first = t["weights"].tolist(), t["first"].tolist()
     out = []
@@ -175,7 +199,8 @@ def learned(name: str, facts: dict[str, Any], t: Tensors, blocks: Any, labels: i
     if name == "linear":
         raw = linear(t, numbers, codes, words)
     else:
-        raw = forest(below(t, "tree/"), row) if name == "tree" else forest(t, with_pairs(t, numbers, row))
+        made = with_statistics(t, numbers, codes, with_pairs(t, numbers, row))
+        raw = forest(below(t, "tree/"), row) if name == "tree" else forest(t, made)
     return [0.0, *raw] if labels == 2 else raw
 
 
@@ -199,7 +224,11 @@ CELLS: list[dict[str, Any]] = [
 ]  # fmt: skip
 EXACT = [learner for learner in tables.LEARNERS if learner != "network"]
 """The page leaves to the library what networks make of columns."""
-CASES = [*((learner, task) for learner in EXACT for task in tables.TASKS), ("boosting", "paired")]
+CASES = [
+    *((learner, task) for learner in EXACT for task in tables.TASKS),
+    ("boosting", "paired"),
+    ("boosting", "means"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -213,8 +242,10 @@ def trained(tmp_path_factory) -> Callable[[str, str], Model]:
 
     @functools.cache
     def model(learner: str, task: str) -> Model:
-        asked = parse(tables.recipe(learner, **({"pairs": 2} if task == "paired" else {})))
-        made = train(home, open_snapshot(home, task), asked, source=task, settings=Settings(threads=2), new=True)
+        more = {"paired": {"pairs": 2}, "means": {"statistics": 8, "rounds": 12}}
+        asked = parse(tables.recipe(learner, **more.get(task, {})))
+        name = "two" if task == "means" else task
+        made = train(home, open_snapshot(home, name), asked, source=name, settings=Settings(threads=2), new=True)
         return open_model(bytes(made.model.data))
 
     return model
@@ -225,6 +256,7 @@ def test_tables_score_as_the_page_says(trained, learner, task) -> None:
     model = trained(learner, task)
     tensors = model._sealed.file.tensors
     assert ("learner/pairs_columns" in tensors) == (task == "paired")
+    assert ("learner/statistics_columns" in tensors) == (task == "means")
     assert task == "paired" or {"features/categories", "features/words"} <= tensors.keys()
     fields = model._sealed.file.meta["features"]["params"]["fields"]
     contents = [encoded(cells, fields) for cells in CELLS]

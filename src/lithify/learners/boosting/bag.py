@@ -87,8 +87,8 @@ def audit_bag(state: State, classes: int) -> Forest:
         raise MalformedContainer("The forest is of other labels.", expected=str(classes))
     if type(columns) is not int or not 0 < columns <= _MOST_COLUMNS:
         raise MalformedContainer("The forest does not say how many columns it reads.")
-    pairs = {name for name in state.arrays if name.startswith("pairs_")}
-    if state.arrays.keys() - pairs != {*DTYPES, "member_start", "member_bias"}:
+    made = {name for name in state.arrays if name.startswith(("pairs_", "statistics_"))}
+    if state.arrays.keys() - made != {*DTYPES, "member_start", "member_bias"}:
         raise MalformedContainer("The arrays are not those of a bag.", found=", ".join(sorted(state.arrays))[:200])
     forest = from_arrays(state.arrays)
     audit(forest, columns, outputs)

@@ -27,12 +27,14 @@ from lithify.features.base import Features
 from lithify.learners.base import Learner, Partial
 from lithify.learners.boosting.bag import appended, audit_bag, audit_member, bag, best, member_of, prefix
 from lithify.learners.boosting.data import width
-from lithify.learners.boosting.growing import Problem, grow, pose
+from lithify.learners.boosting.growing import Problem, grow, judged_by, pose
 from lithify.learners.boosting.losses import loss_of
 from lithify.learners.boosting.pairs import Pairs, check, made_of, of_columns, pairs_of, with_pairs
 from lithify.learners.boosting.pairs import audit as audit_pairs
 from lithify.learners.boosting.probe import choose
 from lithify.learners.boosting.rules import BoostingParams, settle
+from lithify.learners.boosting.statistics import Statistics, statistics_of
+from lithify.learners.boosting.statistics import audit as audit_statistics
 from lithify.learners.folds import fold_of, parted
 from lithify.learners.forest.forest import DTYPES, Forest, empty, from_arrays, importances
 from lithify.learners.forest.scoring import READ, matrix, score
@@ -139,20 +141,24 @@ class Boosting(Learner):
             replace(best(state.arrays, member, params.chunk, state.facts["best_round"]), bias=problem.start(member))
             for member in range(params.members)
         ]
-        whole = bag(members, problem.shift, problem.scale, data.classes, width(problem.data.blocks))
-        return whole if self._pairs is None else State({**whole.arrays, **self._pairs.arrays()}, whole.facts)
+        made = [each for each in (self._pairs, problem.statistics) if each is not None]
+        columns = width(data.blocks) + sum(each.width for each in made)
+        whole = bag(members, problem.shift, problem.scale, data.classes, columns)
+        return State(
+            whole.arrays | {name: array for each in made for name, array in each.arrays().items()}, whole.facts
+        )
 
     def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
         """Raw scores: for two classes (0, s), else one for each class; in regression the value."""
-        return _whole(score(self._forest(state), self._rows(state, blocks)), state.facts["classes"])
+        return _whole(score(self._forest(state), _rows(_made(state), blocks)), state.facts["classes"])
 
     def contributions(self, state: State, blocks: Blocks, column: int) -> tuple[dict[str, NDArray[np.float64]], float]:
-        """SHAP values of the columns of each block; what pairs of columns add is given back to both in halves."""
-        rows = self._rows(state, take(blocks, np.zeros(1, dtype=np.int64)))
+        """SHAP values of the columns of each block; what is made of two columns is given back to both in halves."""
+        rows = _rows(_made(state), take(blocks, np.zeros(1, dtype=np.int64)))
         sign = -1.0 if state.facts["classes"] == 2 and column == 0 else 1.0
         shares = sign * contributions(self._forest(state), rows)[0, :, 0 if state.facts["classes"] <= 2 else column]
         widths = {name: width({name: blocks[name]}) for name in READ if name in blocks}
-        own = self._own(state, shares[:-1], sum(widths.values()))
+        own = _own(state, shares[:-1], sum(widths.values()))
         ends = np.cumsum(list(widths.values()))[:-1]
         return dict(zip(widths, np.split(own, ends), strict=True)), float(shares[-1])
 
@@ -160,29 +166,31 @@ class Boosting(Learner):
         """Checks that the arrays are a bag of trees for these labels and columns."""
         audit_bag(state, classes)
         columns = [column.block for column in features.columns(fitted)]
-        found = audit_pairs(state.arrays, columns.count("numbers"))
-        if state.facts["columns"] != len(columns) + (found.width if found else 0):
+        numbers, categories = columns.count("numbers"), columns.count("categories")
+        found = (audit_pairs(state.arrays, numbers), audit_statistics(state.arrays, numbers, categories))
+        if state.facts["columns"] != len(columns) + sum(each.width for each in found if each):
             raise MalformedContainer("The forest reads other columns.", expected=str(len(columns)))
 
     def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
         """Scores of each training row by the member whose fold it is in; None where one fold holds all rows."""
-        members = len(state.arrays["member_bias"])
+        members, means = len(state.arrays["member_bias"]), statistics_of(state.arrays)
         fold = fold_of(data.group[data.train], members, data.seed)
         if not parted(fold):
             return None
         out = np.empty((len(fold), max(1, data.classes)))
         for member in range(members):
             forest, held = member_of(state, self._forest(state), member), np.flatnonzero(fold == member)
+            its = None if means is None else judged_by(means, data, self._settled(data), member)
             for at in range(0, len(held), _SCORED):
                 some = held[at : at + _SCORED]
-                rows = self._rows(state, take(data.blocks, data.train[some]))
+                rows = _rows((pairs_of(state.arrays), its), take(data.blocks, data.train[some]))
                 out[some] = _whole(score(forest, rows), data.classes)
         return out
 
     def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
         """Share of each column in the gain of all splits."""
         columns = len(features.columns(fitted))
-        return self._own(state, importances(self._forest(state), state.facts["columns"]), columns)
+        return _own(state, importances(self._forest(state), state.facts["columns"]), columns)
 
     def admit(self, state: State, data: TrainingData) -> None:
         """Checks every array that LightGBM or a kernel would be given, and that no other is there."""
@@ -202,7 +210,9 @@ class Boosting(Learner):
             raise MalformedContainer("The arrays in the checkpoint are not those of boosting.")
         chunks = -(-rounds // params.chunk)
         scored = len(data.train) + (len(data.stop) if params.members == 1 else 0)
-        shape, columns = (scored, loss_of(params, data.classes).outputs), width(data.blocks) + made_of(len(paired))
+        means = self._prepare(data, paired).statistics if params.statistics else None
+        columns = width(data.blocks) + made_of(len(paired)) + (means.width if means else 0)
+        shape = (scored, loss_of(params, data.classes).outputs)
         for member in range(params.members):
             raw = state.arrays[prefix(member) + "raw"]
             if raw.dtype != np.float64 or raw.shape != shape or not np.isfinite(raw).all():
@@ -248,22 +258,32 @@ class Boosting(Learner):
                 self._asked, self._columns = data, columns
             return self._problem
 
-    def _rows(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
-        """What the trees look at: the columns, and those of the pairs."""
-        pairs = pairs_of(state.arrays)
-        return matrix(blocks if pairs is None else pairs.extended(blocks))
-
-    def _own(self, state: State, shares: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
-        """Shares of the columns that trees look at, (d,), as shares of those there are without pairs, (columns,)."""
-        pairs = pairs_of(state.arrays)
-        return shares if pairs is None else shares[:columns] + pairs.shared(shares[columns:], columns)
-
     def _forest(self, state: State) -> Forest:
         """The forest of a finished state; its tables are made once."""
         opened = self._opened
         if opened is None or opened[0] is not state:
             opened = self._opened = (state, from_arrays(state.arrays))
         return opened[1]
+
+
+def _made(state: State) -> tuple[Pairs | Statistics | None, ...]:
+    """What columns of a finished state are made by."""
+    return pairs_of(state.arrays), statistics_of(state.arrays)
+
+
+def _rows(made: tuple[Pairs | Statistics | None, ...], blocks: Blocks) -> NDArray[np.float64]:
+    """What the trees look at: the columns, and those that are made of them."""
+    return matrix({**blocks, **{name: block for each in made if each for name, block in each.block(blocks).items()}})
+
+
+def _own(state: State, shares: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
+    """Shares of the columns that trees look at, (d,), as shares of those that none was made for, (columns,)."""
+    own, at = shares[:columns], columns
+    for made in _made(state):
+        if made is not None:
+            own = own + made.shared(shares[at : at + made.width], columns)
+            at += made.width
+    return own
 
 
 def _whole(raw: NDArray[np.float64], classes: int) -> NDArray[np.float64]:

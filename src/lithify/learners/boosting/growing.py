@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from lithify import rng
 from lithify.data.batches import TrainingData
 from lithify.kernels import compiled
+from lithify.learners.boosting import statistics
 from lithify.learners.boosting.data import binned, engine, fits, matrix
 from lithify.learners.boosting.losses import KERNELS, Loss, loss_of
+from lithify.learners.boosting.statistics import Statistics
 from lithify.learners.folds import fold_of
 from lithify.learners.forest.forest import Forest, concatenate, empty
 from lithify.learners.forest.lightgbm import from_lightgbm
@@ -38,8 +40,10 @@ class Problem:
     ----------
     rows : (r,) int64
         Training rows and, where there is one member, the rows to stop by.
-    binned, judged : lightgbm.Dataset
-        Of the training rows, and of the rows to stop by or None.
+    binned : tuple of lightgbm.Dataset
+        Of the training rows: one for all members, or one for each.
+    judged : lightgbm.Dataset or None
+        Of the rows to stop by.
     target, cost : (r,)
         Values are shifted and divided by a power of two; costs are weights with a mean of one.
     fold : (r,) int8
@@ -48,11 +52,13 @@ class Problem:
         A value is ``shift + scale * target``.
     matrix : (r, columns) float64 or None
         The rows, where leaves are looked up again and again and they are not too large to keep.
+    statistics : Statistics or None
+        The means of labels that are columns as well.
     """
 
     data: TrainingData
     rows: NDArray[np.int64]
-    binned: Any
+    binned: tuple[Any, ...]
     judged: Any
     target: NDArray[Any]
     cost: NDArray[np.float64]
@@ -61,6 +67,7 @@ class Problem:
     shift: float
     scale: float
     matrix: NDArray[np.float64] | None
+    statistics: Statistics | None
 
     def learned(self, member: int) -> NDArray[np.float64]:
         """(m,) costs of the training rows for one member; one whose fold holds them all learns from them all."""
@@ -89,19 +96,40 @@ def pose(data: TrainingData, params: Any) -> Problem:
     if params.members > 1:
         fold = fold_of(data.group[rows], params.members, data.seed).astype(np.int8)
     fold[len(data.train) :] = 0
-    settings = data_settings(params)
-    first = binned(data.blocks, data.train, settings)
-    judged = binned(data.blocks, rows[len(data.train) :], settings, first) if len(rows) > len(data.train) else None
     target, shift, scale = _standard(data, rows)
     cost = _costs(data, rows, params.class_weight == "balanced")
     loss = loss_of(params, data.classes)
     kept = matrix(data.blocks, rows) if loss.renews and fits(data.blocks, len(rows)) else None
-    return Problem(data, rows, first, judged, target, cost, fold, loss, shift, scale, kept)
+    means = statistics.fit(data, target, cost, params.statistics) if params.statistics else None
+    settings = data_settings(params)
+    if means is None:
+        sets = (binned(data.blocks, data.train, settings),)
+    else:
+        made = (statistics.training(means, data, target, cost, _others(fold, m), m) for m in range(params.members))
+        sets = tuple(binned({**data.blocks, **block}, data.train, settings) for block in made)
+    judged = binned(data.blocks, rows[len(data.train) :], settings, sets[0]) if len(rows) > len(data.train) else None
+    return Problem(data, rows, sets, judged, target, cost, fold, loss, shift, scale, kept, means)
+
+
+def judged_by(means: Statistics, data: TrainingData, params: Any, member: int) -> Statistics:
+    """The means of labels of the rows that a member has learned from, for those that it has not."""
+    target, _, _ = _standard(data, data.train)
+    cost = _costs(data, data.train, params.class_weight == "balanced")
+    fold = fold_of(data.group[data.train], params.members, data.seed)
+    return statistics.judging(means, data, target, cost, _others(fold, member))
+
+
+def _others(fold: NDArray[Any], member: int) -> NDArray[np.bool_]:
+    """(m,) the rows outside of a member's fold; all of them where it holds them all."""
+    others: NDArray[np.bool_] = fold != member
+    return others if others.any() else ~others
 
 
 def grow(problem: Problem, params: Any, member: int, chunk: int, raw: NDArray[np.float64]) -> Grown:
     """One chunk of one member, from the raw scores (r, outputs) where its last one ended."""
-    booster = engine().Booster(_tree_settings(problem, params, member, chunk), problem.binned)
+    booster = engine().Booster(
+        _tree_settings(problem, params, member, chunk), problem.binned[member % len(problem.binned)]
+    )
     if problem.judged is not None:
         booster.add_valid(problem.judged, "stop")
     rounds = min(params.chunk, params.rounds - chunk * params.chunk)

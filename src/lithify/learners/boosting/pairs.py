@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify.data.batches import Block, Blocks, Dense, TrainingData
+from lithify.data.batches import Blocks, Dense, TrainingData
 from lithify.data.spill import Spill, release
 from lithify.errors import MalformedContainer
 from lithify.kernels import compiled
@@ -67,13 +67,13 @@ class Pairs:
             made = [a * z[:, i] + b * z[:, j] for i, j in combinations(range(len(self.columns)), 2) for a, b in FACTORS]
         return np.stack(made, axis=1)
 
-    def extended(self, blocks: Blocks) -> dict[str, Block]:
-        """The blocks of some rows, and that of the pairs."""
-        return {**blocks, BLOCK: Dense(self.derived(_numbers(blocks)))}
+    def block(self, blocks: Blocks) -> dict[str, Dense]:
+        """The made columns of some rows."""
+        return {BLOCK: Dense(self.derived(_numbers(blocks)))}
 
-    def shared(self, shares: NDArray[np.float64], numbers: int) -> NDArray[np.float64]:
-        """What the made columns add, (width,), given back in halves to the numbers they are made of, (numbers,)."""
-        back = np.zeros(numbers)
+    def shared(self, shares: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
+        """What the made columns add, (width,), given back in halves to the columns they are made of, (columns,)."""
+        back = np.zeros(columns)
         pairs = [pair for pair in combinations(self.columns.tolist(), 2) for _ in FACTORS]
         for (a, b), share in zip(pairs, shares.tolist(), strict=True):
             back[a] += 0.5 * share

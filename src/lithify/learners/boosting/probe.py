@@ -34,7 +34,7 @@ def choose(data: TrainingData, params: Any) -> list[int]:
     some = _share(data)
     several = data.classes > 2
     rounds = 20 if several else 80
-    quick = replace(params, rounds=rounds, chunk=rounds, learning_rate=0.25 if several else 0.15)
+    quick = replace(params, rounds=rounds, chunk=rounds, learning_rate=0.25 if several else 0.15, statistics=0)
     members = min(params.members, 1 if several else 2)
     plain = _contest(pose(some, quick), quick, members)
     gain = importances(plain[0].forest, width(some.blocks))

@@ -54,6 +54,9 @@ class BoostingParams:
     pairs : int
         Number columns at most whose sums and differences, pair by pair, are columns as well, if a short contest finds
         that they lower the loss on held-out rows; 0 for none.
+    statistics : int
+        Category columns, and number columns of few values, at most, whose means of the label, of each column and of
+        every two, are columns as well; 0 for none. With two labels and the squared error only, and in bags.
     patience : int
         Rounds without a smaller loss on held-out rows after which training stops; 0 to leave it to the data.
     objective : str
@@ -82,6 +85,7 @@ class BoostingParams:
     category_single: Annotated[int, Ge(1), Le(100_000)] = 4
     category_rows: Annotated[int, Ge(1)] = 100
     pairs: Annotated[int, Ge(0), Le(16)] = 4
+    statistics: Annotated[int, Ge(0), Le(32)] = 0
     patience: Annotated[int, Ge(0)] = 0
     objective: Literal["auto", "squared", "absolute", "quantile"] = "auto"
     quantile: Annotated[float, Gt(0), Lt(1)] = 0.5
@@ -119,9 +123,15 @@ def settle(params: BoostingParams, rows: int, columns: int, classes: int) -> Boo
         learning_rate=params.learning_rate or _learning_rate(rows, classes),
         leaves=max(2, params.leaves or _leaves(rows, classes)),
         max_bins=max(2, params.max_bins or (127 if classes > 2 else 255)),
+        statistics=params.statistics if _has_means(params, members, classes) else 0,
         patience=params.patience or (25 if classes > 2 else 50),
         min_rows_leaf=params.min_rows_leaf or _min_rows_leaf(rows, classes),
     )
+
+
+def _has_means(params: BoostingParams, members: int, classes: int) -> bool:
+    """Whether what is learned is a mean, by members that can each see means of other rows."""
+    return members > 1 and (classes == 2 if classes else params.objective in ("auto", "squared"))
 
 
 def _members(rows: int, classes: int) -> Members:

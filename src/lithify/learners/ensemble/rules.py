@@ -31,6 +31,8 @@ _FEW = 10_000
 """Rows below which members of other kinds are worth their time, and weights are drawn towards equal ones."""
 _TINY = 2_000
 """Rows below which a linear member is worth its time."""
+_TWO = 2
+"""Labels up to which a mean of them says it all."""
 _EPOCHS = 12.0
 """Of a network; each part looks at that many times its rows."""
 _SEARCHED_ROUNDS, _SMALL_ROUNDS, _SMALL_RATE = 25.0, 12.0, 0.03
@@ -139,7 +141,7 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
 
     Raises ``RecipeError`` for members that there cannot be.
     """
-    members = params.members or named(rows, bool(params.search), _networks())
+    members = params.members or named(rows, classes, bool(params.search), _networks())
     candidates = params.candidates or tuple(_drawn(number) for number in range(params.search))
     settled = replace(
         params,
@@ -157,7 +159,7 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
     return settled
 
 
-def named(rows: int, rich: bool, networks: bool) -> tuple[dict[str, Any], ...]:
+def named(rows: int, classes: int, rich: bool, networks: bool) -> tuple[dict[str, Any], ...]:
     """The members of an ensemble for data of that size where none are named; all kinds where time is no matter.
 
     ``networks`` says whether there can be networks here; what is settled is written into the recipe.
@@ -170,7 +172,8 @@ def named(rows: int, rich: bool, networks: bool) -> tuple[dict[str, Any], ...]:
     extra |= {} if rich else {"learning_rate": 0.05}
     strict = {**trees, "pairs": 0, "column_share": 0.9, "l2": 10.0, "leaves": 6 if tiny else 24}
     flat = ({"learner": "linear"},) if tiny or rich else ()
-    return (trees, extra, strict, *flat, *((_network(rows),) if rich and networks else ()))
+    means = ({**trees, "pairs": 0, "statistics": 12, "column_share": 0.3},) if rich and classes <= _TWO else ()
+    return (trees, extra, strict, *means, *flat, *((_network(rows),) if rich and networks else ()))
 
 
 def _network(rows: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from lithify.learners.forest.quick import quick
 MANY = 32
 """From so many rows on a whole block of rows costs less than row by row."""
 
-READ = (*BLOCKS, "pairs")
+READ = (*BLOCKS, "pairs", "statistics")
 """The columns of trees are those of these blocks, in this order; a block may be absent."""
 
 

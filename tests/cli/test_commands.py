@@ -153,6 +153,8 @@ def test_session_ends_with_75_and_resume_gives_the_same_model(lithify: Run, plac
     assert f"lithify train --resume {run[7:19]} --home {home}" in " ".join(ended.err.split())
     assert lithify("runs", "--home", home, "--json").json["runs"][0]["state"] == "interrupted"
     assert "interrupted" in lithify("runs", run[7:19], "--home", home).out
+    again = lithify("train", "--resume", run, "--processes", "2", "--session", "0.001", "--home", home)
+    assert f"lithify train --resume {run[7:19]} --processes 2 --home {home}" in " ".join(again.err.split())
     done = lithify("train", "--resume", run[7:19], "--home", home, "--out", "m.lith", "--threads", "1")
     assert done.status == 0
     assert Path("m.lith").read_bytes() == place.model.read_bytes()

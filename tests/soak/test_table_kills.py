@@ -26,6 +26,7 @@ CASES: list[tuple[str, str, dict[str, Any]]] = [
     ("boosting", "values", {**BOOSTING, "objective": "absolute"}),
     ("boosting", "values", {**BOOSTING, "objective": "quantile", "quantile": 0.8}),
     ("boosting", "values", {**BOOSTING, "pairs": 2}),
+    ("boosting", "two", {**BOOSTING, "statistics": 4}),
     ("boosting", "two", {**BOOSTING, "rounds": 60, "patience": 2}),
     *(("linear", task, {}) for task in tables.TASKS),
     ("linear", "two", {"steps": 30, "tolerance": 0.1}),

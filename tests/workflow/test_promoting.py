@@ -22,6 +22,7 @@ from lithify.errors import (
     IntegrityError,
     NotFound,
     PromotionRefused,
+    SignatureError,
     UsageError,
 )
 from lithify.evaluation.comparison.gates import Gates
@@ -218,7 +219,7 @@ def test_a_model_by_path_is_stored_with_its_signature(home: Home, made: Made, tm
     assert lf.open(entry.model, home=home).digest == entry.model
     (tmp_path / "large.lith.sig").write_bytes(bytes((1 << 20) + 1))
     shutil.copy(made.files[1], tmp_path / "large.lith")
-    with pytest.raises(UsageError, match="too large"):
+    with pytest.raises(SignatureError, match="signature beside the model"):
         lf.promote(tmp_path / "large.lith", "spam", force="trying", home=home)
 
 

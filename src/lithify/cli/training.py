@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -113,7 +114,7 @@ def train(
         row = opened.catalog.run(resume)
         tell_compiling(terminal, opened.catalog.snapshot(row.snapshot).kind, str(row.recipe.get("learner")))
         with report:
-            outcome = _train(opened, home, lambda: _resume(opened, resume, settings, report))
+            outcome = _train(lambda: _resume(opened, resume, settings, report), home, processes)
         called = next(iter(opened.catalog.names_of(outcome.snapshot)), short(outcome.snapshot))
     else:
         assert data is not None
@@ -137,9 +138,8 @@ def train(
             terminal.say()
         source = api.source_name(opened, data)
         with report:
-            outcome = _train(
-                opened, home, lambda: api.run(opened, snap, wanted, source, settings, new=new, report=report)
-            )
+            run = functools.partial(api.run, opened, snap, wanted, source, settings, new=new, report=report)
+            outcome = _train(run, home, processes)
         called = name or data
     path = api.check_out(_place(out, called, outcome.model.digest))
     api.write_model(outcome.model, path)
@@ -147,12 +147,13 @@ def train(
     _finished(terminal, outcome, shown_path(path), called, home)
 
 
-def _train(home: Home, folder: Path | None, work: Callable[[], Outcome]) -> Outcome:
+def _train(work: Callable[[], Outcome], home: Path | None, processes: int | None) -> Outcome:
     """Runs it; when the session ends early, says exactly how to go on."""
     try:
         return work()
     except SessionEnded as error:
-        command = command_line("train", "--resume", short(error.run), home=folder)
+        more = ("--processes", str(processes)) if processes else ()
+        command = command_line("train", "--resume", short(error.run), *more, home=home)
         raise SessionEnded(error.run, error.message, hint=f"Go on with the same command, or: {command}") from None
 
 

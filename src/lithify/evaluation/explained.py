@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from lithify.data.snapshot import Snapshot
 from lithify.errors import UsageError
 from lithify.evaluation import heat, words
 from lithify.evaluation.neighbours import Neighbour
+from lithify.evaluation.templating import Filters, page
 from lithify.evaluation.thumbnails import thumbnail, url
 from lithify.media import pixels
 from lithify.model.explain import Explanation
@@ -87,21 +87,12 @@ def _page(
     near: Sequence[Neighbour],
     snapshot: Snapshot | None,
 ) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lithify.evaluation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"short": words.short, "percent": words.percent}
+    filters: Filters = {"short": words.short, "percent": words.percent}
     square = heat.seen(content)
-    style = resources.files("lithify.evaluation").joinpath("templates", "report.css").read_text(encoding="utf-8")
     contents = [] if snapshot is None else snapshot.content(np.array([each.row for each in near], dtype=np.int64))
-    return environment.get_template("explained.html").render(
-        style=style,
+    return page(
+        "explained.html",
+        filters,
         found=found,
         title=_title(found),
         said=_said(found),

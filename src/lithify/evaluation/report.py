@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lithify.data.cells import as_text, decode_row, layout
-from lithify.errors import as_store_error
 from lithify.evaluation import tree_drawing, unusual, words
 from lithify.evaluation.coverage import Covered
 from lithify.evaluation.facts import facts_of
@@ -24,9 +19,11 @@ from lithify.evaluation.labelled import VERDICTS
 from lithify.evaluation.mistakes import Miss, Mistake, Span, spans
 from lithify.evaluation.result import Result
 from lithify.evaluation.summary import headlines, measured_on, summary
+from lithify.evaluation.templating import Filters, page
 from lithify.evaluation.thumbnails import thumbnail
 from lithify.media import mime
 from lithify.metrics import wilson
+from lithify.store.blobs import write_atomic
 
 CONTENT_LENGTH = 20_000
 WITHOUT_PICTURE = 3
@@ -46,33 +43,14 @@ class Shown:
 
 
 def write(evaluation: Result, path: Path, show_content: bool = False) -> Path:
-    """Renders and writes the page by way of a temporary file beside it.
-
-    Raises ``StoreError`` when it cannot be written.
-    """
-    page = render(evaluation, show_content)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8", errors="replace")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise as_store_error(error, "writing a report") from error
+    """Writes the page, whole or not at all; raises ``StoreError`` when it cannot be written."""
+    write_atomic(path, render(evaluation, show_content).encode(errors="replace"), 0o644)
     return path
 
 
 def render(evaluation: Result, show_content: bool = False) -> str:
     """The page as text."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lithify.evaluation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters: Filters = {
         "day": words.day,
         "short": words.short,
         "bound": _bound,
@@ -80,12 +58,11 @@ def render(evaluation: Result, show_content: bool = False) -> str:
         "figure": words.figure,
         "interval": words.interval,
     }
-    script, facts = _template("report.js"), facts_of(evaluation.snapshot)
-    return environment.get_template("report.html").render(
+    facts = facts_of(evaluation.snapshot)
+    return page(
+        "report.html",
+        filters,
         e=evaluation,
-        style=_template("report.css"),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         summary=summary(evaluation),
         headlines=headlines(evaluation),
         measured_on=measured_on(evaluation),
@@ -121,10 +98,6 @@ def _listed(e: Result, show_content: bool) -> Sequence[Mistake | Miss]:
 def _bound(text: str) -> str:
     """Text whose percentages are not torn apart at the end of a line."""
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
-
-
-def _template(name: str) -> str:
-    return resources.files("lithify.evaluation").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _verdicts(e: Result) -> list[tuple[str, list[tuple[int, str, str]]]]:

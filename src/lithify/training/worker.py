@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lithify.caller import ORPHANED, die_with, own_output
 from lithify.data.snapshot import open_snapshot
 from lithify.progress import Update
 from lithify.store.home import open_home
@@ -32,7 +33,6 @@ from lithify.training.request import Request
 from lithify.training.settings import Settings
 from lithify.training.task import Task
 
-_ORPHANED = 75
 _BEREAVED = 1.0
 """Seconds that a process of several leaves to the one that broke the connection, to be noticed first."""
 
@@ -55,9 +55,9 @@ VERBS: dict[str, Callable[[Task], Any]] = {"perform": _perform, "rebuild": _rebu
 def main() -> int:
     """Does one job; returns the exit status."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the session begins there is nothing to keep
-    out = _own_output()
+    out = own_output()
     job = json.loads(sys.stdin.buffer.readline())
-    die_with_caller(job["caller"])
+    die_with(job["caller"])
     called = threading.Event()
     threading.Thread(target=_watch_caller, args=(called,), daemon=True).start()
     try:
@@ -67,7 +67,7 @@ def main() -> int:
         result = VERBS[job["verb"]](task)
     except Lost:
         time.sleep(_BEREAVED)
-        return _ORPHANED
+        return ORPHANED
     except BaseException as error:
         out.write(messages.failure(error))
         return 1
@@ -75,28 +75,11 @@ def main() -> int:
     return 0
 
 
-def die_with_caller(caller: int) -> None:
-    """Asks the system to kill this process when the thread that started it ends; leaves if that has happened."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-    if os.getppid() != caller:
-        os._exit(_ORPHANED)
-
-
 def _watch_caller(called: threading.Event) -> None:
     """A line after the job is a call to go on; the end of the input is the caller's end."""
     while sys.stdin.buffer.readline():
         called.set()
-    os._exit(_ORPHANED)
-
-
-def _own_output() -> BinaryIO:
-    """Standard output for messages alone; whatever else prints goes to standard error."""
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    return out
+    os._exit(ORPHANED)
 
 
 def _task(job: dict[str, Any], out: BinaryIO) -> Task:

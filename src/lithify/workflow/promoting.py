@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lithify import api, canon
 from lithify.errors import IntegrityError, NotFound, PromotionRefused, UsageError
+from lithify.model import bundle
 from lithify.store.aliases import canonical, moved
 from lithify.store.comparisons import Comparisons
 from lithify.store.history import Entry, served_before
@@ -29,7 +30,6 @@ NOTHING = "none"
 """What stands for an alias that serves nothing yet, where a digest is expected."""
 
 _BEGINNING = re.compile(r"(sha256:)?[0-9a-f]{8,64}")
-_SIGNATURE_LIMIT = 1 << 20
 _JUDGES = {"mail": "mail", "text": "texts", "table": "rows of tables", "image": "images"}
 _FEW = 5
 """Labels and models that a message names."""
@@ -310,8 +310,4 @@ def _listed(models: Collection[str]) -> str:
 
 def _signature_beside(path: Path | None) -> bytes | None:
     beside = path.with_name(path.name + ".sig") if path else None
-    if beside is None or not beside.is_file():
-        return None
-    if beside.stat().st_size > _SIGNATURE_LIMIT:
-        raise UsageError("The file beside the model is too large to be its signature.", found=str(beside))
-    return beside.read_bytes()
+    return bundle.read(beside, "signature beside the model") if beside is not None and beside.is_file() else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from typing import BinaryIO
 
-ORPHANED = 75
+from lithify.caller import ORPHANED, die_with
+
 PINS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 """Each process computes by one thread: there are as many processes as cores."""
 MEMORY = {
@@ -18,7 +18,6 @@ MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(4 << 20),
 }
 """What glibc gives back at once, see mallopt(3); left alone one large request teaches it to keep 64 MiB for more."""
-_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, see prctl(2)
 
 
 def environment() -> dict[str, str]:
@@ -30,18 +29,12 @@ def environment() -> dict[str, str]:
     return {**MEMORY, **os.environ, "PYTHONPATH": path, **PINS}
 
 
-def die_with(caller: int, stdin: BinaryIO, leave: Callable[[int], None] = os._exit) -> None:
+def live_with(caller: int, stdin: BinaryIO, leave: Callable[[int], None] = os._exit) -> None:
     """Ends this process when the one that started it ends, whatever way.
 
-    The system kills it when the thread that started it ends (Linux); the end of its standard input, which the caller
-    keeps open for nothing else, tells it everywhere.
+    The end of its standard input, which the caller keeps open for nothing else, tells it where the system does not.
     """
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != caller:
-        leave(ORPHANED)
+    die_with(caller, leave)
 
     def watch() -> None:
         while stdin.read(1):
@@ -49,10 +42,3 @@ def die_with(caller: int, stdin: BinaryIO, leave: Callable[[int], None] = os._ex
         leave(ORPHANED)
 
     threading.Thread(target=watch, name="lithify-caller", daemon=True).start()
-
-
-def own_output() -> BinaryIO:
-    """Standard output for messages alone; whatever else prints goes to standard error."""
-    out = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    return out

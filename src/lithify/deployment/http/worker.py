@@ -35,8 +35,9 @@ import ssl
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from lithify.caller import own_output
 from lithify.deployment.http.asked import described, settled
-from lithify.deployment.http.life import die_with, own_output
+from lithify.deployment.http.life import live_with
 from lithify.deployment.limits import Limits
 from lithify.errors import MissingExtra, UsageError
 from lithify.training import messages
@@ -56,7 +57,7 @@ def main() -> int:
     logging.getLogger("PIL").setLevel(logging.CRITICAL)  # what clients send wrong is told to them, not logged
     out = own_output()
     settings = json.loads(sys.stdin.buffer.readline())
-    die_with(settings["supervisor"], sys.stdin.buffer)
+    live_with(settings["supervisor"], sys.stdin.buffer)
     try:
         return _serve(settings, out)
     except BaseException as error:

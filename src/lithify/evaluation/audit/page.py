@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from lithify.data.snapshot import Snapshot
 from lithify.evaluation import words
 from lithify.evaluation.audit.finding import Audit, Figure, Finding, Item
 from lithify.evaluation.audit.images import LIKE
+from lithify.evaluation.templating import page
 from lithify.evaluation.thumbnails import thumbnail
 from lithify.store.blobs import write_atomic
 
@@ -37,20 +37,11 @@ def write(found: Audit, snapshot: Snapshot, path: Path, show_content: bool = Fal
 
 def render(found: Audit, snapshot: Snapshot, show_content: bool = False) -> str:
     """The page as text."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lithify.evaluation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"short": words.short, "told": told}
-    style = resources.files("lithify.evaluation").joinpath("templates", "report.css").read_text(encoding="utf-8")
+    filters = {"short": words.short, "told": told}
     pictures = _Pictures(snapshot) if show_content and snapshot.kind == "image" else None
-    return environment.get_template("audit.html").render(
-        style=style,
+    return page(
+        "audit.html",
+        filters,
         audit=found,
         snapshot=snapshot,
         findings=[_shown(finding, pictures) for finding in found.findings],

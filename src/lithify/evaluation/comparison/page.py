@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from lithify.evaluation.comparison.paired import Difference
 from lithify.evaluation.comparison.summary import measured_on, tiles, verdict
 from lithify.evaluation.comparison.verdict import points, span
 from lithify.evaluation.mistakes import Span, spans
+from lithify.evaluation.templating import Filters, page
 from lithify.evaluation.thumbnails import thumbnail
 from lithify.media import mime
 from lithify.store.blobs import write_atomic
@@ -62,16 +60,7 @@ def write(comparison: Comparison, path: Path, show_content: bool = False) -> Pat
 
 def render(c: Comparison, show_content: bool = False) -> str:
     """The page as text."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lithify.evaluation"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters: Filters = {
         "short": words.short,
         "bound": lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%").replace(" pp", "\N{NO-BREAK SPACE}pp"),
         "percent": words.percent,
@@ -81,12 +70,10 @@ def render(c: Comparison, show_content: bool = False) -> str:
         "chance": chance,
         "strip": strip,
     }
-    script = _template("report.js")
-    return environment.get_template("comparison.html").render(
+    return page(
+        "comparison.html",
+        filters,
         c=c,
-        style=_template("report.css"),
-        script=script,
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         verdict=verdict(c),
         tiles=tiles(c),
         measured_on=measured_on(c),
@@ -206,7 +193,3 @@ def _lines(value: Any) -> Mapping[str, str]:
     for name, text in words.flat(value):
         found[name] = f"{found[name]} {text}" if name in found else text
     return found
-
-
-def _template(name: str) -> str:
-    return resources.files("lithify.evaluation").joinpath("templates", name).read_text(encoding="utf-8")

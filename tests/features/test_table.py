@@ -132,6 +132,42 @@ def test_the_commonest_categories_are_kept():
     assert table.columns(table.fit([rows]))[0].values == ("v045", "v046", "v047", "v048", "v049")
 
 
+@pytest.mark.parametrize("size", [7, 5000])
+def test_rows_of_a_group_count_as_one(size: int):
+    fields = (("c", "category"), ("t", "text"))
+    cells = [{"c": "crowd", "t": "everywhere"} for _ in range(30)]
+    cells += [{"c": "private", "t": "secret"} for _ in range(25)]
+    cells += [{"c": None, "t": None} for _ in range(50)]
+    cells += [{"c": f"odd {i % 2}", "t": "seldom"} for i in range(40)]
+    group = np.array([*range(30), *(1000 + i % 9 for i in range(25)), *range(2000, 2050), *(i % 20 for i in range(40))])
+    rows = rows_of(fields, cells)
+    table = made(fields, min_category_rows=10)
+    state = table.fit([rows[at : at + size] for at in range(0, len(rows), size)], group)
+    names = {column.name: column.values for column in table.columns(state)}
+    assert names["c"] == ("crowd", "odd 0", "odd 1")
+    assert {"t: everywhere", "t: seldom"} <= names.keys()
+    assert "t: secret" not in names
+    alone = {column.name: column.values for column in table.columns(table.fit([rows]))}
+    assert "private" in alone["c"]
+    assert "t: secret" in alone
+    table.audit(through_a_file(state))
+
+
+def test_what_is_forgotten_is_counted_anew():
+    counts = Counts(cap=4, least=3)
+    for group in range(2):
+        counts.add([(b"often", 5)])
+        counts.met.add(b"often", group)
+        counts.met.add(b"once", group)
+    counts.add([(b"%d" % i, 1) for i in range(9)])
+    assert not counts.met.often(b"often")
+    counts.met.add(b"often", 2)
+    counts.met.add(b"once", 2)
+    assert counts.met.often(b"often")
+    assert not counts.met.often(b"once")
+    assert counts.chosen(most=9, grouped=True) == [(b"often", 10)]
+
+
 def test_counts_are_exact_up_to_a_limit_and_never_too_high():
     counts = Counts(cap=100)
     truth: dict[bytes, int] = {}
@@ -150,13 +186,13 @@ def test_counts_are_exact_up_to_a_limit_and_never_too_high():
     few = Counts(cap=100)
     few.add([(b"a", 2), (b"b", 1), (b"a", 1)])
     assert few.exact
-    assert few.chosen(least=1, most=1) == [(b"a", 3)]
-    assert few.chosen(least=1, most=9, below=2) == [(b"b", 1)]
+    assert few.chosen(most=1) == [(b"a", 3)]
+    assert few.chosen(most=9, below=2) == [(b"b", 1)]
 
 
 def test_what_was_forgotten_is_said(monkeypatch):
     monkeypatch.setattr(lists, "CAP", 8)
-    monkeypatch.setattr(Counts.__init__, "__defaults__", (8,))
+    monkeypatch.setattr(Counts.__init__, "__defaults__", (8, 1))
     fields = (("c", "category"), ("n", "number"))
     table = made(fields)
     state = table.fit([rows_of(fields, [{"c": str(i), "n": i} for i in range(30)])])

@@ -60,7 +60,7 @@ def test_memory_is_bounded_without_losing_a_word_that_counts(monkeypatch: pytest
     whole = TextWords(WordParams()).fit([rows])
     monkeypatch.setattr(module, "_ROUND", 100)
     assert TextWords(WordParams()).fit([rows]) == whole
-    counts, seen = module._count((set(TextWords(WordParams())._words(row)) for row in rows), 0.2)
+    counts, seen = module._count((set(TextWords(WordParams())._words(row)) for row in rows), None, 0.2)
     assert seen == 2000
     assert len(counts) < 200
 
@@ -121,3 +121,15 @@ def test_nothing_raises_and_states_are_sound(texts: list[str], junk: bytes) -> N
         for row in rows:
             for span in features.spans(fitted, row):
                 assert span.channel == "fact" or span.end > span.start
+
+
+@pytest.mark.parametrize("kind", [TextWords, MailWords])
+def test_words_of_a_few_groups_are_not_kept(kind: type[TextWords]) -> None:
+    head = b"Subject: x\n\n" if kind is MailWords else b""
+    rows = [head + (b"newsletter everyone" if n % 2 else b"everyone") for n in range(60)]
+    group = np.array([1 if n % 2 else n for n in range(60)])
+    features = kind(WordParams(most_share=1.0))
+    names = {column.name for column in features.columns(features.fit([rows], group))}
+    assert "everyone" in names
+    assert "newsletter" not in names
+    assert "newsletter" in {column.name for column in features.columns(features.fit([rows]))}

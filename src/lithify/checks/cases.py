@@ -106,7 +106,7 @@ class Columns(Features):
         super().__init__(State())
         self._numbers, self._categories = numbers, categories
 
-    def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
+    def fit(self, batches: Iterable[Sequence[bytes]], groups: NDArray[np.int64] | None = None) -> State:
         """Nothing is known."""
         return State()
 

@@ -119,8 +119,16 @@ class Features(ABC):
         return {}
 
     @abstractmethod
-    def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
-        """What has to be known of the training rows, by an ordered reduction over them."""
+    def fit(self, batches: Iterable[Sequence[bytes]], groups: NDArray[np.int64] | None = None) -> State:
+        """What has to be known of the training rows, by an ordered reduction over them.
+
+        Parameters
+        ----------
+        batches : iterable of sequences of bytes
+            The contents of n rows, however they are batched.
+        groups : (n,) int64, optional
+            Equal for rows of one group. What only few groups have is not kept; without this every row is one.
+        """
 
     @abstractmethod
     def transform(self, state: State, contents: Sequence[bytes]) -> Blocks:

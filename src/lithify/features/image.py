@@ -73,7 +73,7 @@ class Image(Features):
         """The decoders and their versions."""
         return dict(versions())
 
-    def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
+    def fit(self, batches: Iterable[Sequence[bytes]], groups: NDArray[np.int64] | None = None) -> State:
         """Mean and standard deviation of each channel, pixels being in [0, 1].
 
         They are taken of the first rows, :data:`FITTED_ROWS` or as many as have :data:`FITTED_BYTES` of pixels. Rows of

@@ -7,9 +7,9 @@ rows have never gets into a list (Manku, Motwani 2002, "Approximate Frequency Co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +18,64 @@ from lithify.data.state import State
 from lithify.errors import MalformedContainer
 
 CAP: Final = 1 << 18
+REVISION: Final = 2
+"""Of how values are chosen: what only trainings depend on."""
+Value = TypeVar("Value", bound=Hashable)
+
+
+class Met(Generic[Value]):
+    """Which values were met in at least ``least`` groups of rows; remembers no more than that many of each value.
+
+    >>> met = Met(2)
+    >>> for group in (7, 7, 8):
+    ...     met.add("red", group)
+    ...     print(met.often("red"))
+    False
+    False
+    True
+    """
+
+    def __init__(self, least: int) -> None:
+        self._least = least
+        self._groups: dict[Value, tuple[int, ...] | int | None] = {}
+        """None for enough; most values are met in one group only, whose number alone takes little memory."""
+
+    def add(self, value: Value, group: int) -> None:
+        """A row of that group has the value."""
+        held = self._groups.get(value, ())
+        if held is None or held == group:
+            return
+        groups = (held,) if isinstance(held, int) else held
+        if group not in groups:
+            enough = len(groups) + 1 >= self._least
+            self._groups[value] = None if enough else (*groups, group) if groups else group
+
+    def often(self, value: Value) -> bool:
+        """Whether it was met in so many."""
+        return self._groups.get(value, ()) is None
+
+    def forget(self, kept: Container[Value]) -> None:
+        """Forgets all values but some."""
+        self._groups = {value: groups for value, groups in self._groups.items() if value in kept}
 
 
 class Counts:
-    """How many rows each value of one field is in.
+    """How many rows each value of one field is in, and whether they are of enough groups.
 
     Attributes
     ----------
     rows : dict of bytes to int
     exact : bool
         No value was forgotten.
+    met : Met
+        Of the values whose groups were told.
     """
 
-    def __init__(self, cap: int = CAP) -> None:
+    def __init__(self, cap: int = CAP, least: int = 1) -> None:
         self.rows: dict[bytes, int] = {}
         self.exact = True
-        self._cap = cap
+        self.met: Met[bytes] = Met(least)
+        self._cap, self._least = cap, least
 
     def add(self, values: Iterable[tuple[bytes, int]]) -> None:
         """Counts some values; the rarest are forgotten when there are too many."""
@@ -47,11 +89,16 @@ class Counts:
         counts = np.fromiter(self.rows.values(), dtype=np.int64, count=len(self.rows))
         limit = int(np.partition(counts, len(counts) - self._cap // 2)[len(counts) - self._cap // 2])
         self.rows = {value: count for value, count in self.rows.items() if count > limit}
+        self.met.forget(self.rows)
         self.exact = False
 
-    def chosen(self, least: int, most: int, below: float = np.inf) -> list[tuple[bytes, int]]:
-        """The values in at least ``least`` and at most ``below`` rows, the commonest ``most`` of them, by value."""
-        some = [(value, count) for value, count in self.rows.items() if least <= count <= below]
+    def chosen(self, most: int, below: float = np.inf, grouped: bool = False) -> list[tuple[bytes, int]]:
+        """The values in at least ``least`` and at most ``below`` rows, the commonest ``most`` of them, by value.
+
+        ``grouped`` counts the rows of a group as one for the former.
+        """
+        some = [(value, count) for value, count in self.rows.items() if self._least <= count <= below]
+        some = [each for each in some if not grouped or self.met.often(each[0])]
         some.sort(key=lambda each: (-each[1], each[0]))
         return sorted(some[:most])
 

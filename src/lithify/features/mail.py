@@ -61,7 +61,7 @@ class Mail(Features):
         p = self.params
         return int((1 << p.body_bits) + (1 << p.shape_bits) + (1 << p.header_bits))
 
-    def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
+    def fit(self, batches: Iterable[Sequence[bytes]], groups: NDArray[np.int64] | None = None) -> State:
         """Nothing is fitted."""
         return hashed.no_fit(batches)
 

@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Le
+from numpy.typing import NDArray
 
 from lithify.data import params as parameters
 from lithify.data.batches import Blocks
@@ -26,7 +27,7 @@ from lithify.data.state import State
 from lithify.features import lists
 from lithify.features.base import Column, Features, Span
 from lithify.features.known import Known, part_names, words_of
-from lithify.features.lists import Counts, demand
+from lithify.features.lists import REVISION, Counts, demand
 
 BLOCK_ROWS = 8192
 """Rows that fitting takes in at a time, however they come."""
@@ -47,7 +48,8 @@ class TableParams:
     fields : tuple of (str, str)
         Name and kind of each input field, sorted by name; what the contents are made of.
     min_category_rows : int
-        Training rows that must have a value, or a word, for it to get a code, or a column, of its own.
+        Training rows that must have a value, or a word, for it to get a code, or a column, of its own; the rows of a
+        group, such as copies, count as one.
     max_categories : int
         Values of one field that get a code of their own, the commonest.
     words : int
@@ -92,36 +94,33 @@ class Table(Features):
         self._last: tuple[State, Known] | None = None
         self._times = [j for j, field in enumerate(self._at.numbers) if field.kind == "time" and params.time_parts]
 
-    def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
+    @classmethod
+    def fingerprint(cls) -> Mapping[str, int | str]:
+        """How lists are chosen."""
+        return {"features.lists": REVISION}
+
+    def fit(self, batches: Iterable[Sequence[bytes]], groups: NDArray[np.int64] | None = None) -> State:
         """Counts of values and words, by one pass in the order of the rows."""
         rows = 0
-        counts = [Counts() for _ in self._at.strings]
+        counts = [Counts(least=self.params.min_category_rows) for _ in self._at.strings]
         filled = [0] * len(counts)
         for contents in _blocks_of(batches):
             cells = decode(self._fields, contents)
+            its = None if groups is None else groups[rows : rows + len(contents)]
             rows += len(contents)
             for j, field in enumerate(self._at.strings):
-                counts[j].add(self._counted(cells, j, field.kind == "text"))
+                (_count_words if field.kind == "text" else _count_values)(counts[j], cells, j, its, self.params.read)
                 filled[j] += int((~cells.strings.missing[:, j]).sum())
-        return self._state(rows, counts, filled)
+        return self._state(rows, counts, filled, groups is not None)
 
-    def _counted(self, cells: Cells, column: int, text: bool) -> Iterable[tuple[bytes, int]]:
-        if text:
-            found = (set(words_of(cell, self.params.read)) for cell in cells.strings.raw(column) if cell is not None)
-            return Counter(chain.from_iterable(found)).items()
-        import pyarrow.compute as pc
-
-        pairs = pc.value_counts(cells.strings.arrow(column).drop_null())
-        return zip(pairs.field("values").to_pylist(), pairs.field("counts").to_pylist(), strict=True)
-
-    def _state(self, rows: int, counts: list[Counts], filled: list[int]) -> State:
+    def _state(self, rows: int, counts: list[Counts], filled: list[int], grouped: bool) -> State:
         p = self.params
         categories, words = [], []
         for field, one, held in zip(self._at.strings, counts, filled, strict=True):
             if field.kind == "text":  # a word in nearly every text tells nothing
-                words.append(one.chosen(p.min_category_rows, p.words, 0.9 * held))
+                words.append(one.chosen(p.words, 0.9 * held, grouped))
             else:
-                categories.append(one.chosen(p.min_category_rows, p.max_categories))
+                categories.append(one.chosen(p.max_categories, grouped=grouped))
         arrays = lists.pack("categories", categories) | lists.pack("words", words)
         inexact = [field.name for field, one in zip(self._at.strings, counts, strict=True) if not one.exact]
         return State(arrays, {"rows": rows, "inexact": inexact})
@@ -210,6 +209,31 @@ class Table(Features):
             last = (state, Known(state, self._at, self.params.read, self.params.time_parts))
             self._last = last
         return last[1]
+
+
+def _count_values(counts: Counts, cells: Cells, column: int, groups: NDArray[np.int64] | None, read: int) -> None:
+    import pyarrow.compute as pc
+
+    values = cells.strings.arrow(column)
+    found = pc.value_counts(values.drop_null())
+    counts.add(zip(found.field("values").to_pylist(), found.field("counts").to_pylist(), strict=True))
+    if groups is None:
+        return
+    known = values.dictionary_encode()
+    names = known.dictionary.to_pylist()
+    codes = known.indices.fill_null(-1).to_numpy()
+    rare = np.array([not counts.met.often(name) for name in names] + [False], dtype=np.bool_)  # -1 is the last
+    at = np.flatnonzero(rare[codes])
+    for code, group in np.unique(np.stack([codes[at], groups[at]], axis=1), axis=0).tolist():
+        counts.met.add(names[code], group)
+
+
+def _count_words(counts: Counts, cells: Cells, column: int, groups: NDArray[np.int64] | None, read: int) -> None:
+    found = [() if cell is None else set(words_of(cell, read)) for cell in cells.strings.raw(column)]
+    counts.add(Counter(chain.from_iterable(found)).items())
+    for words, group in zip(found, () if groups is None else groups.tolist(), strict=False):
+        for word in words:
+            counts.met.add(word, group)
 
 
 def _blocks_of(batches: Iterable[Sequence[bytes]]) -> Iterator[list[bytes]]:

@@ -52,7 +52,7 @@ class Text(Features):
         """Buckets of both channels together."""
         return int((1 << self.params.body_bits) + (1 << self.params.shape_bits))
 
-    def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
+    def fit(self, batches: Iterable[Sequence[bytes]], groups: NDArray[np.int64] | None = None) -> State:
         """Nothing is fitted."""
         return hashed.no_fit(batches)
 

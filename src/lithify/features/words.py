@@ -3,7 +3,7 @@
 A word is two or more letters and digits, not digits alone (those are dates and amounts, which age badly), in lower
 case. The words of a model are chosen on training rows alone and
 without their labels: those that stand in neither too few nor too many rows, the most frequent ones. Every word kept
-stands in at least ten rows, so that none gives a single row away.
+stands in at least ten rows that are no copies of each other, so that none gives a single row away.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le
+from numpy.typing import NDArray
 
 from lithify.data.batches import Blocks, Dense
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.features import word_facts
 from lithify.features.base import Column, Features, Span
+from lithify.features.lists import REVISION, Met
 from lithify.media import mime
 
 Place = tuple[str, int, int, str]
@@ -33,7 +35,7 @@ SUBJECT = "subject: "
 """Before a word that stands in the subject of a mail."""
 
 _WORD = re.compile(r"(?<![^\W_])(?!\d+(?![^\W_]))[^\W_]{2,40}")
-_LEAST_ROWS = 10
+_LEAST_GROUPS = 10
 _ROUND = 65536
 
 
@@ -73,12 +75,17 @@ class TextWords(Features):
     _answers: ClassVar[tuple[str, ...]] = ()
     _magnitudes: ClassVar[tuple[str, ...]] = ("words in the text", "characters in the text")
 
-    def fit(self, batches: Iterable[Sequence[bytes]]) -> State:
+    @classmethod
+    def fingerprint(cls) -> Mapping[str, int | str]:
+        """How lists are chosen."""
+        return {"features.lists": REVISION}
+
+    def fit(self, batches: Iterable[Sequence[bytes]], groups: NDArray[np.int64] | None = None) -> State:
         """The words, by frequency and then by the alphabet."""
         found = (set(self._words(content)) for batch in batches for content in batch)
-        counts, rows = _count(found, self.params.least_share)
-        least = max(_LEAST_ROWS, self.params.least_share * rows)
-        kept = [word for word, count in counts.items() if least <= count <= self.params.most_share * rows]
+        counts, rows = _count(found, groups, self.params.least_share)
+        least, most = self.params.least_share * rows, self.params.most_share * rows
+        kept = [word for word, count in counts.items() if least <= count <= most]
         kept.sort(key=lambda word: (-counts[word], word))
         return State({}, {"words": sorted(kept[: self.params.words])})
 
@@ -207,18 +214,23 @@ def _shown(column: Column, value: float) -> str:
     return column.name if value else f"not: {column.name}"
 
 
-def _count(rows: Iterable[set[str]], least_share: float) -> tuple[Counter[str], int]:
-    """In how many rows each word stands, and how many rows there are.
+def _count(rows: Iterable[set[str]], groups: NDArray[np.int64] | None, least_share: float) -> tuple[Counter[str], int]:
+    """In how many rows each word stands that stands in enough groups, and how many rows there are.
 
     So that memory stays bounded, every 65,536 rows words are forgotten that stood in less than a tenth of the share of
     rows that is asked for (lossy counting; Manku, Motwani 2002, doi:10.1016/B978-155860869-6/50038-X).
     """
     counts: Counter[str] = Counter()
+    met: Met[str] = Met(_LEAST_GROUPS)
     seen = 0
     for words in rows:
         counts.update(words)
+        group = seen if groups is None else int(groups[seen])
+        for word in words:
+            met.add(word, group)
         seen += 1
         if seen % _ROUND == 0:
             least = least_share * seen / 10
             counts = Counter({word: count for word, count in counts.items() if count >= least})
-    return counts, seen
+            met.forget(counts)
+    return Counter({word: count for word, count in counts.items() if met.often(word)}), seen

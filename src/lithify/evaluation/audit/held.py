@@ -20,6 +20,7 @@ from lithify.learners.folds import fold_of
 from lithify.learners.registry import learner
 from lithify.progress import Reporter, Update
 from lithify.training.executor import Threads, never
+from lithify.training.prepare import groups
 from lithify.training.settings import cores
 
 PARTS = 3
@@ -81,8 +82,8 @@ def _data(
 ) -> TrainingData:
     reads = features(chosen(snapshot.kind, learns.reads))
     eyes = reads(recipes.params_of(reads.Params, recipe["features"], "features"))
-    fitted = eyes.fit(contents(snapshot, rows))
     table = snapshot.table
+    fitted = eyes.fit(contents(snapshot, rows), groups(table.group[rows]))
     return TrainingData(
         blocks=assemble(snapshot, rows, eyes, fitted, snapshot.home.cache, report),
         target=table.label[rows] if snapshot.labels else table.value[rows],

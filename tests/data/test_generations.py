@@ -71,6 +71,8 @@ def test_new_rows_between_two_sides_are_quarantined(home, rows, source_of, pair)
     child = snapshot(source_of([*field, *between, *rows(30, first=200)]), home, parent=parent, rule="hash")
     assert child.manifest["quarantine"] == {"two sides": 2}
     assert len(child) == 130
+    only, growth = grow(source_of(between), home, parent=parent, rule="hash")
+    assert (only.digest, growth.nothing, growth.quarantined) == (parent.digest, True, {"two sides": 2})
     a, b = rows_of(child, [in_train, in_test])
     assert child.table.group[a] != child.table.group[b]
     quarantine = home.blobs.get(home.catalog.snapshot(child.digest).quarantine)

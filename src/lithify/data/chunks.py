@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,8 @@ LARGEST_VALUE = 1e100
 """Values to predict that are larger are no measurements; squares of their differences could not be added up."""
 MIN_WORDS = 3
 """Words of a message's text below which near-duplicates are judged by all of its content."""
+_WRITERS = 2
+"""Chunks of images that are signed and written at a time."""
 REVISION = 4
 """Changes with the layout of a chunk file, so that an older one is not taken for a new one."""
 
@@ -129,26 +133,26 @@ def _written(
 ) -> Iterator[dict[str, Any]]:
     """Writes one chunk after the other.
 
-    Those of images are written by a thread while the next one is read: most of it is decoding, which lets go of the
-    interpreter.
+    Of images one is signed while the one before it is written and the next is read: most of it is work that lets go of
+    the interpreter.
     """
     if source.kind != "image":
         for number, batch in enumerate(batches, start=first):
-            yield _write(folder, number, batch, source)
+            yield _write(folder, number, batch, source, Lock())
         return
-    with ThreadPoolExecutor(1) as pool:
-        pending: Future[dict[str, Any]] | None = None
+    decoding, pending = Lock(), deque[Future[dict[str, Any]]]()
+    with ThreadPoolExecutor(_WRITERS) as pool:
         for number, batch in enumerate(batches, start=first):
-            if pending is not None:
-                yield pending.result()
-            pending = pool.submit(_write, folder, number, batch, source)
-        if pending is not None:
-            yield pending.result()
+            while len(pending) >= _WRITERS:
+                yield pending.popleft().result()
+            pending.append(pool.submit(_write, folder, number, batch, source, decoding))
+        while pending:
+            yield pending.popleft().result()
 
 
-def _write(folder: Path, number: int, batch: list[Row | Problem], source: Source) -> dict[str, Any]:
+def _write(folder: Path, number: int, batch: list[Row | Problem], source: Source, decoding: Lock) -> dict[str, Any]:
     """Writes one chunk and then its entry, which makes the chunk count."""
-    checked, signatures = _signed([_checked(item, source) for item in batch], source.kind)
+    checked, signatures = _signed([_checked(item, source) for item in batch], source.kind, decoding)
     problems = [item for item in checked if isinstance(item, Problem)]
     found = [(row.key, row) for row in checked if isinstance(row, Row)]
     order = sorted(range(len(found)), key=lambda at: found[at][0])
@@ -182,7 +186,9 @@ def _checked(item: Row | Problem, source: Source) -> Row | Problem:
     return item if labelled else Problem(item.origin, "no label", key=item.key)
 
 
-def _signed(checked: list[Row | Problem], kind: str) -> tuple[list[Row | Problem], NDArray[np.uint16] | None]:
+def _signed(
+    checked: list[Row | Problem], kind: str, decoding: Lock
+) -> tuple[list[Row | Problem], NDArray[np.uint16] | None]:
     """Signatures of the rows, in their order, which rows of a table have none of yet.
 
     Images that cannot be decoded, which is seen here, become problems.
@@ -193,7 +199,7 @@ def _signed(checked: list[Row | Problem], kind: str) -> tuple[list[Row | Problem
     if kind == "image":
         from lithify.data import pictures
 
-        signatures, bad = pictures.signatures([row.content for row in rows], cores())
+        signatures, bad = pictures.signatures([row.content for row in rows], cores(), decoding)
         found = iter(bad)
         checked = [item if isinstance(item, Problem) else _decodable(item, next(found)) for item in checked]
         return checked, signatures[[one is None for one in bad]]

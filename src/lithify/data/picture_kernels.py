@@ -17,7 +17,7 @@ LUMA, CHROMA, SHAPE = 8, 8 + CELLS, 200
 
 _COSINES = np.array(
     [[round(1024 * math.cos(math.pi * (2 * c + 1) * k / (2 * GRID))) for c in range(GRID)] for k in range(8)],
-    dtype=np.int64,
+    dtype=np.float64,
 )
 
 
@@ -37,42 +37,41 @@ def _cell_sums(pixels: Any) -> Any:
     A cell is height/12 by width/12 pixels, in units of 1/144 pixel; no side is shorter than 12.
     """
     height, width, channels = pixels.shape
+    lines = pixels.reshape(height, width * channels)
     across, left = np.empty(width, dtype=np.int64), np.empty(width, dtype=np.int64)
     down, upper = np.empty(height, dtype=np.int64), np.empty(height, dtype=np.int64)
     _overlaps(width, across, left)
     _overlaps(height, down, upper)
-    ends = np.ones(width, dtype=np.bool_)
-    ends[:-1] = (left[:-1] < GRID) | (across[:-1] != across[1:])
-    sums = np.zeros((GRID + 1, GRID + 1, 3), dtype=np.int64)
-    line = np.zeros((GRID + 1, 3), dtype=np.int64)
+    # down first, whole lines at a time, which a processor does several numbers at once; then across
+    columns = np.zeros((GRID + 1, width * channels), dtype=np.int32)
     for y in range(height):
-        for c in range(channels):
-            # the pixels of a cell lie side by side, so its sum is kept in a register until the cell is full
-            total = np.int64(0)
-            for x in range(width):
-                value = np.int64(pixels[y, x, c])
-                total += GRID * value
-                if ends[x]:
-                    beyond = (GRID - left[x]) * value
-                    line[across[x], c] = total - beyond
-                    total = beyond
-        cell, part = down[y], upper[y]
-        for d in range(GRID):
+        cell, part = down[y], np.int32(upper[y])
+        rest = np.int32(GRID) - part
+        for i in range(width * channels):
+            columns[cell, i] += part * np.int32(lines[y, i])
+        if rest:
+            for i in range(width * channels):
+                columns[cell + 1, i] += rest * np.int32(lines[y, i])
+    sums = np.zeros((GRID + 1, GRID + 1, 3), dtype=np.int64)
+    for cell in range(GRID):
+        for x in range(width):
+            first, part = across[x], left[x]
             for c in range(channels):
-                sums[cell, d, c] += part * line[d, c]
-                sums[cell + 1, d, c] += (GRID - part) * line[d, c]
+                value = np.int64(columns[cell, x * channels + c])
+                sums[cell, first, c] += part * value
+                sums[cell, first + 1, c] += (GRID - part) * value
     return sums
 
 
 @kernel
 def _hash(luma: Any) -> Any:
     """One bit for each of the 8 by 8 lowest cosine coefficients but the mean: is it above their median?"""
-    half = np.zeros((8, GRID), dtype=np.int64)
+    half = np.zeros((8, GRID))  # whole numbers below 2**53: every sum is exact
     for k in range(8):
         for c in range(GRID):
             for d in range(GRID):
                 half[k, d] += _COSINES[k, c] * luma[c, d]
-    waves = np.zeros(64, dtype=np.int64)
+    waves = np.zeros(64)
     for k in range(8):
         for m in range(8):
             for d in range(GRID):
@@ -91,7 +90,7 @@ def sign(pixels: Any, out: Any) -> None:
     height, width, channels = pixels.shape
     sums = _cell_sums(pixels)
     area = height * width
-    luma = np.empty((GRID, GRID), dtype=np.int64)
+    luma = np.empty((GRID, GRID))
     colours = np.zeros((COARSE, COARSE, 2), dtype=np.int64)
     for c in range(GRID):
         for d in range(GRID):
@@ -99,8 +98,9 @@ def sign(pixels: Any, out: Any) -> None:
             if channels == 3:
                 green, blue = sums[c, d, 1], sums[c, d, 2]
             bright = 77 * red + 150 * green + 29 * blue
-            luma[c, d] = (bright + 128 * area) // (256 * area)
-            out[LUMA + GRID * c + d] = luma[c, d]
+            mean = (bright + 128 * area) // (256 * area)
+            luma[c, d] = mean
+            out[LUMA + GRID * c + d] = mean
             colours[c // 3, d // 3, 0] += 256 * blue - bright
             colours[c // 3, d // 3, 1] += 256 * red - bright
     for c in range(COARSE):
@@ -112,6 +112,13 @@ def sign(pixels: Any, out: Any) -> None:
     code = _hash(luma)
     for byte in range(8):
         out[byte] = (code >> np.uint64(8 * byte)) & np.uint64(255)
+
+
+@kernel
+def sign_many(pixels: Any, out: Any) -> None:
+    """:func:`sign` of (n, h, w, 1 or 3) pixels, into (n, 256) bytes."""
+    for row in range(len(pixels)):
+        sign(pixels[row], out[row])
 
 
 @kernel

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import combinations
+from threading import Lock
 from types import ModuleType
 
 import numpy as np
@@ -31,7 +32,7 @@ from lithify.kernels import compiled
 from lithify.media.images.decoding import REVISION as DECODER
 from lithify.media.images.decoding import whole
 from lithify.media.images.headers import look
-from lithify.media.images.many import each
+from lithify.media.images.many import each, fitting
 from lithify.media.pixels import BadImage
 
 BITS = 10
@@ -51,6 +52,12 @@ WINDOW = 32
 
 LEAST = 48
 """Short side in pixels down to which large JPEGs are reduced while they are decoded for a signature."""
+
+_BLOCK = 256
+"""Pictures that each thread decodes before all of them are signed."""
+
+Seen = tuple[NDArray[np.uint8], tuple[int, int, int]]
+"""Pixels, and width, height and channels."""
 
 REVISION = 100 * DECODER + 1
 """Changes whenever equal pictures could get other signatures."""
@@ -73,12 +80,15 @@ def signature(raw: bytes) -> NDArray[np.uint16]:
     >>> found[100:103].tolist()
     [2, 1, 3]
     """
-    out = np.zeros(128, dtype=np.uint16)
-    _sign(raw, out, _kernels())
-    return out
+    out = np.zeros((1, 128), dtype=np.uint16)
+    _sign([_seen(raw)], out)
+    found: NDArray[np.uint16] = out[0]
+    return found
 
 
-def signatures(contents: Sequence[bytes], threads: int = 1) -> tuple[NDArray[np.uint16], list[BadImage | None]]:
+def signatures(
+    contents: Sequence[bytes], threads: int = 1, decoding: Lock | None = None
+) -> tuple[NDArray[np.uint16], list[BadImage | None]]:
     """Signatures of many pictures.
 
     Parameters
@@ -86,6 +96,8 @@ def signatures(contents: Sequence[bytes], threads: int = 1) -> tuple[NDArray[np.
     contents : sequence of bytes
     threads : int
         How many work at it; makes no difference to the result.
+    decoding : Lock, optional
+        Held while pictures are decoded, so that several callers do not hand the interpreter to and fro meanwhile.
 
     Returns
     -------
@@ -94,19 +106,42 @@ def signatures(contents: Sequence[bytes], threads: int = 1) -> tuple[NDArray[np.
     list
         What is wrong with each picture, or None.
     """
-    out = np.zeros((len(contents), 128), dtype=np.uint16)
-    kernels = _kernels()
-    return out, each(lambda row: _sign(contents[row], out[row], kernels), len(contents), threads)
+    out, bad = np.zeros((len(contents), 128), dtype=np.uint16), list[BadImage | None]()
+    count, lock = fitting(contents, threads), decoding or Lock()
+    for at in range(0, len(contents), size := _BLOCK * count):
+        some = contents[at : at + size]
+        seen: list[Seen | None] = [None] * len(some)
+
+        def work(row: int, some: Sequence[bytes] = some, seen: list[Seen | None] = seen) -> None:
+            seen[row] = _seen(some[row])
+
+        with lock:
+            bad += each(work, len(some), count)
+        _sign(seen, out[at : at + size])
+    return out, bad
 
 
-def _sign(raw: bytes, out: NDArray[np.uint16], kernels: ModuleType) -> None:
+def _seen(raw: bytes) -> Seen:
+    """A picture's pixels, reduced where it is large, none of its sides shorter than the grid; and its size."""
     seen = look(raw)
     pixels = whole(raw, seen, LEAST, seen.channels)
     short = min(pixels.shape[:2])
     if short < GRID:  # each pixel as a square of several, which makes the same cells
         pixels = pixels.repeat(-(-GRID // short), axis=0).repeat(-(-GRID // short), axis=1)
-    kernels.sign(pixels, out.view(np.uint8))
-    out[100:103] = seen.width, seen.height, seen.channels
+    return pixels, (seen.width, seen.height, seen.channels)
+
+
+def _sign(seen: Sequence[Seen | None], out: NDArray[np.uint16]) -> None:
+    """Writes the signatures of some pictures, those of one shape at once."""
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for row, one in enumerate(seen):
+        if one is not None:
+            shapes.setdefault(one[0].shape, []).append(row)
+            out[row, 100:103] = one[1]
+    for rows in shapes.values():
+        marks = out[rows]
+        _kernels().sign_many(np.stack([seen[row][0] for row in rows]), marks.view(np.uint8))  # type: ignore[index]
+        out[rows] = marks
 
 
 def alike(a: NDArray[np.uint16], b: NDArray[np.uint16]) -> bool:

@@ -49,6 +49,7 @@ class _Job:
     folder: Path
     threads: int
     reading: threading.Lock = field(default_factory=threading.Lock)
+    decoding: threading.Lock = field(default_factory=threading.Lock)
 
     def decode(self, rows: NDArray[np.int64], threads: int) -> NDArray[np.uint8]:
         """The pixels of some rows, from their contents; may be called from several threads."""
@@ -223,10 +224,9 @@ def _open(job: _Job, path: Path) -> _Segment:
 
 def _made(job: _Job, pieces: list[NDArray[np.int64]], report: Reporter) -> Generator[_Segment]:
     """A segment of each piece, made side by side; what the disk has no room for is left out."""
-    count = min(job.threads, _WRITERS)
-    pool = ThreadPoolExecutor(count)
+    pool = ThreadPoolExecutor(min(job.threads, _WRITERS))
     try:
-        futures = [pool.submit(_make, job, piece, max(1, job.threads // count)) for piece in pieces]
+        futures = [pool.submit(_make, job, piece) for piece in pieces]
         yield from _results(futures, report)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
@@ -241,10 +241,11 @@ def _results(futures: list[Future[_Segment]], report: Reporter) -> Iterator[_Seg
             return
 
 
-def _make(job: _Job, rows: NDArray[np.int64], threads: int) -> _Segment:
+def _make(job: _Job, rows: NDArray[np.int64]) -> _Segment:
     keys = np.ascontiguousarray(job.snapshot.table.key[rows])
     path = job.folder / (canon.digest(keys.tobytes())[7:31] + ".pixels")
-    tensors = {"keys": keys, "pixels": job.decode(rows, threads)}
+    with job.decoding:  # one segment after the other, while those before it are written
+        tensors = {"keys": keys, "pixels": job.decode(rows, job.threads)}
     job.folder.mkdir(exist_ok=True)  # who made room for another size may have removed it
     blobs.write_atomic(path, container.pieces("pixels", {}, tensors))
     return _open(job, path)

@@ -147,13 +147,14 @@ def _freeze(
         rows, known, relabelled = join(rows, parent)
     lacks = 0 if parent is None else lacking(parent.table, known, problems)
     _check(rows, problems, source.task, strict)
+    if parent is None or relabelled or rows.new.any():
+        report(Update("grouping", note=f"Looking for {'equal rows' if source.kind == 'table' else 'near-duplicates'}."))
+        rows, two_sided = grouped(rows, chunks)
+        problems += two_sided
+        _check(rows, problems, source.task, strict)
     if parent is not None and not relabelled and not rows.new.any():
         same = Growth(known=known, removed=lacks, copies=copies, quarantined=reasons(problems))
         return _unchanged(home, parent, name, problems, report), same
-    report(Update("grouping", note=f"Looking for {'equal rows' if source.kind == 'table' else 'near-duplicates'}."))
-    rows, two_sided = grouped(rows, chunks)
-    problems += two_sided
-    _check(rows, problems, source.task, strict)
     decided = split.assign(_split_facts(rows, source.task), rule, rows.table.side, source.kind)
     rows = replace(rows, table=replace(rows.table, side=decided.side))
     _check_training(rows, source.task)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +16,8 @@ from lithify.media.images.headers import look
 
 CHUNK = 256
 """Pictures a thread takes at a time."""
+_SAMPLE, _LARGE = 32, 80 * 80
+"""Pictures looked at; pixels from which on threads gain: fewer are decoded before the interpreter is handed over."""
 
 
 def decode_many(
@@ -39,7 +42,24 @@ def decode_many(
     """
     if out.shape != (len(contents), side, side, channels) or out.dtype != np.uint8 or not out.flags.c_contiguous:
         raise ValueError(f"out must be C-contiguous uint8 of shape {(len(contents), side, side, channels)}")
-    return each(lambda row: _decode_into(contents[row], side, channels, out[row]), len(contents), threads)
+    count = fitting(contents, threads)
+    return each(lambda row: _decode_into(contents[row], side, channels, out[row]), len(contents), count)
+
+
+def fitting(contents: Sequence[bytes], threads: int) -> int:
+    r"""How many threads are worth it for these pictures: one where most are small.
+
+    >>> fitting([b"P5\n90 90\n255\n"] * 500, 4), fitting([b"P5\n9 9\n255\n"] * 500, 4)
+    (4, 1)
+    """
+    if threads < 2 or not contents:
+        return 1
+    large = small = 0
+    for raw in contents[:: max(1, len(contents) // _SAMPLE)]:
+        with contextlib.suppress(BadImage):
+            seen = look(raw)
+            large, small = (large + 1, small) if seen.width * seen.height >= _LARGE else (large, small + 1)
+    return threads if large >= small else 1
 
 
 def each(work: Callable[[int], None], n: int, threads: int) -> list[BadImage | None]:

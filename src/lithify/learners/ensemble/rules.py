@@ -29,6 +29,8 @@ _SPACE: Mapping[str, tuple[Any, ...]] = {
 """What candidates are drawn from; a value that stands twice is drawn twice as often."""
 _FEW = 10_000
 """Rows below which members of other kinds are worth their time, and weights are drawn towards equal ones."""
+_EQUAL = 1_000.0
+"""Rows that equal weights are worth: few rows say little of which member is better."""
 _TINY = 2_000
 """Rows below which a linear member is worth its time."""
 _TWO = 2
@@ -150,7 +152,7 @@ def settle(params: EnsembleParams, rows: int, columns: int, classes: int) -> Ens
         search=len(candidates),
         rungs=params.rungs if candidates else (),
         keep=min(params.keep, len(candidates)) or 1,
-        shrink=params.shrink if params.shrink >= 0 else 0.5 if rows < _FEW else 0.0,
+        shrink=params.shrink if params.shrink >= 0 else _EQUAL / (_EQUAL + rows) if rows < _FEW else 0.0,
     )
     if any("members" not in candidate for candidate in settled.candidates):
         raise RecipeError("Candidates are bags: their learner has members.", expected="learner = 'boosting'")

@@ -50,6 +50,12 @@ def test_means_of_the_label_are_in_it_where_there_is_time_and_a_label_has_a_mean
         assert len(having) == (rich and classes < 3)
 
 
+@pytest.mark.parametrize("name", [{"network": 1}, ["network"], None, 3, "no such"])
+def test_a_member_that_names_no_learner_adds_nothing_to_the_engine(name) -> None:
+    params = read(EnsembleParams, {"members": [{"learner": name}]})
+    assert Ensemble(params).engine == rules.engine_of(EnsembleParams())
+
+
 def test_only_an_ensemble_with_a_network_depends_on_networks() -> None:
     without, having = (
         Ensemble(settle(read(EnsembleParams, {"members": members}), 96, 5, 2))

@@ -128,7 +128,8 @@ def needs(params: EnsembleParams) -> dict[str, str]:
 
 def _kinds(params: EnsembleParams) -> list[str]:
     """The learners that are in an ensemble, where they are known ones."""
-    return sorted({of.get("learner", "") for of in (*params.members, *params.candidates)} & set(MEMBERS))
+    asked = [of.get("learner") for of in (*params.members, *params.candidates)]  # whatever a file may hold there
+    return [name for name in MEMBERS if name in asked]
 
 
 def _read(params: EnsembleParams) -> list[tuple[type[Learner], Any]]:

@@ -223,7 +223,7 @@ CELLS: list[dict[str, Any]] = [
     {"age": 55.5, "seen": -62135596800.0, "town": "town 0", "job": "clerk"},
 ]  # fmt: skip
 EXACT = [learner for learner in tables.LEARNERS if learner != "network"]
-"""The page leaves to the library what networks make of columns."""
+"""What enters a network, and how, has readers of its own in test_specification_networks."""
 CASES = [
     *((learner, task) for learner in EXACT for task in tables.TASKS),
     ("boosting", "paired"),

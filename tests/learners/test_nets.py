@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from lithify.errors import RecipeError
 from lithify.learners.network import optim, tiled
 from lithify.learners.network.inputs import Inputs
 from lithify.learners.network.nets import deep, layers, residual, small
@@ -18,6 +19,8 @@ NETS = [
     (small, 16, 3, 1),
     (deep, 64, 3, 2),
     (deep, 48, 1, 1),
+    (deep, 8, 3, 2),
+    (deep, 4, 1, 1),
     (residual, 64, 3, 1),
 ]
 
@@ -34,6 +37,11 @@ def _made(kind, side, channels, depth, width=0.25, outputs=5, seed=0):
     net = kind.build(Inputs("pixels", side=side, channels=channels), outputs, width, depth)
     layers.initialise(net, seed)
     return net.to(memory_format=torch.channels_last)
+
+
+def test_a_deep_network_for_next_to_no_pixels_is_refused():
+    with pytest.raises(RecipeError, match="at least 4 pixels"):
+        _made(deep, 3, 3, 1)
 
 
 def _images(n, channels, side, seed=0):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from lithify.errors import RecipeError
 from lithify.learners.network.nets.layers import Group, scaled
 
 if TYPE_CHECKING:
@@ -58,12 +59,25 @@ def build(inputs: Inputs, outputs: int, width: float = 1.0, depth: int = 2) -> n
     Parameters
     ----------
     inputs : Inputs
-        Of kind ``pixels``; ``channels`` is read.
+        Of kind ``pixels``; ``channels`` and ``side`` are read. Images below 32 pixels have fewer groups.
     outputs : int
         Scores.
     width : float
         Times the channels of every group, to a multiple of 8.
     depth : int
         Convolutions in a group after its first; from 2 on each group adds what came in to what goes out.
+
+    Raises
+    ------
+    RecipeError
+        The images have fewer than 4 pixels a side.
     """
-    return Deep(inputs.channels, outputs, scaled(_WIDTHS, width), depth)
+    groups = min(len(_WIDTHS), (inputs.side // 2).bit_length() - 1)  # each halves the maps
+    if groups < 1:
+        raise RecipeError(
+            "The network 'deep' is for larger images.",
+            expected="at least 4 pixels a side",
+            found=f"{inputs.side}",
+            hint="Leave network.net out, or take 'small'.",
+        )
+    return Deep(inputs.channels, outputs, scaled(_WIDTHS[:groups], width), depth)

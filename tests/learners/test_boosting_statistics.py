@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from lithify.data.batches import Codes, Dense, TrainingData
 from lithify.errors import MalformedContainer
-from lithify.learners.boosting import statistics
+from lithify.learners.boosting import statistics_fit
 from lithify.learners.boosting.boosting import Boosting
 from lithify.learners.boosting.growing import judged_by
 from lithify.learners.boosting.rules import BoostingParams, settle
+from lithify.learners.boosting.statistics import Statistics
+from lithify.learners.boosting.statistics_audit import audit
+from lithify.learners.boosting.statistics_fit import Labelled
 from lithify.learners.folds import fold_of
 
 SMOOTHING = 10.0
@@ -43,8 +46,12 @@ def table(rows: int = 300, seed: int = 1, group: Any = None) -> TrainingData:
     )
 
 
-def fitted(data: TrainingData, most: int = 8) -> statistics.Statistics:
-    found = statistics.fit(data, data.target[data.train], np.ones(len(data.train)), most)
+def labelled(data: TrainingData) -> Labelled:
+    return Labelled(data, data.target[data.train], np.ones(len(data.train)))
+
+
+def fitted(data: TrainingData, most: int = 8) -> Statistics:
+    found = labelled(data).fit(most)
     assert found is not None
     return found
 
@@ -54,8 +61,7 @@ def every(data: TrainingData) -> np.ndarray:
 
 
 def trained(data: TrainingData, member: int = 0) -> np.ndarray:
-    target, cost = data.target[data.train], np.ones(len(data.train))
-    return statistics.training(fitted(data), data, target, cost, every(data), member)["statistics"].values
+    return labelled(data).training(fitted(data), every(data), member)["statistics"].values
 
 
 def test_the_sealed_means_are_those_of_all_training_rows() -> None:
@@ -126,11 +132,11 @@ def test_there_are_none_where_a_mean_says_little_or_nobody_may_see_it(classes, o
 def test_a_table_without_few_codes_has_none() -> None:
     data = table()
     only = {"numbers": Dense(data.blocks["numbers"].values[:, 1:])}
-    assert statistics.fit(replace(data, blocks=only), data.target, np.ones(300), 5) is None
+    assert labelled(replace(data, blocks=only)).fit(5) is None
 
 
 def test_many_rows_are_given_fewer_columns(monkeypatch) -> None:
-    monkeypatch.setattr(statistics, "_MOST_CELLS", 900)
+    monkeypatch.setattr(statistics_fit, "_MOST_CELLS", 900)
     assert fitted(table()).columns.tolist() == [2, 3]
 
 
@@ -153,11 +159,11 @@ def test_many_rows_are_given_fewer_columns(monkeypatch) -> None:
 )
 def test_damaged_means_are_refused(name: str, change: Any) -> None:
     arrays = fitted(table()).arrays()
-    assert statistics.audit(arrays, 2, 2) is not None
+    assert audit(arrays, 2, 2) is not None
     with pytest.raises(MalformedContainer):
-        statistics.audit({**arrays, f"statistics_{name}": change(arrays[f"statistics_{name}"])}, 2, 2)
+        audit({**arrays, f"statistics_{name}": change(arrays[f"statistics_{name}"])}, 2, 2)
     with pytest.raises(MalformedContainer):
-        statistics.audit({k: v for k, v in arrays.items() if k != f"statistics_{name}"}, 2, 2)
+        audit({k: v for k, v in arrays.items() if k != f"statistics_{name}"}, 2, 2)
 
 
 def test_codes_beyond_those_of_training_count_as_never_seen() -> None:

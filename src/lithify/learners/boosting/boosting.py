@@ -34,7 +34,7 @@ from lithify.learners.boosting.pairs import audit as audit_pairs
 from lithify.learners.boosting.probe import choose
 from lithify.learners.boosting.rules import BoostingParams, settle
 from lithify.learners.boosting.statistics import Statistics, statistics_of
-from lithify.learners.boosting.statistics import audit as audit_statistics
+from lithify.learners.boosting.statistics_audit import audit as audit_statistics
 from lithify.learners.folds import fold_of, parted
 from lithify.learners.forest.forest import DTYPES, Forest, empty, from_arrays, importances
 from lithify.learners.forest.scoring import READ, matrix, score

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from lithify import rng
 from lithify.data.batches import TrainingData
 from lithify.kernels import compiled
-from lithify.learners.boosting import statistics
 from lithify.learners.boosting.data import binned, engine, fits, matrix
 from lithify.learners.boosting.losses import KERNELS, Loss, loss_of
 from lithify.learners.boosting.statistics import Statistics
+from lithify.learners.boosting.statistics_fit import Labelled
 from lithify.learners.folds import fold_of
 from lithify.learners.forest.forest import Forest, concatenate, empty
 from lithify.learners.forest.lightgbm import from_lightgbm
@@ -100,12 +100,13 @@ def pose(data: TrainingData, params: Any) -> Problem:
     cost = _costs(data, rows, params.class_weight == "balanced")
     loss = loss_of(params, data.classes)
     kept = matrix(data.blocks, rows) if loss.renews and fits(data.blocks, len(rows)) else None
-    means = statistics.fit(data, target, cost, params.statistics) if params.statistics else None
+    labelled = Labelled(data, target, cost)
+    means = labelled.fit(params.statistics) if params.statistics else None
     settings = data_settings(params)
     if means is None:
         sets = (binned(data.blocks, data.train, settings),)
     else:
-        made = (statistics.training(means, data, target, cost, _others(fold, m), m) for m in range(params.members))
+        made = (labelled.training(means, _others(fold, m), m) for m in range(params.members))
         sets = tuple(binned({**data.blocks, **block}, data.train, settings) for block in made)
     judged = binned(data.blocks, rows[len(data.train) :], settings, sets[0]) if len(rows) > len(data.train) else None
     return Problem(data, rows, sets, judged, target, cost, fold, loss, shift, scale, kept, means)
@@ -116,7 +117,7 @@ def judged_by(means: Statistics, data: TrainingData, params: Any, member: int) -
     target, _, _ = _standard(data, data.train)
     cost = _costs(data, data.train, params.class_weight == "balanced")
     fold = fold_of(data.group[data.train], params.members, data.seed)
-    return statistics.judging(means, data, target, cost, _others(fold, member))
+    return Labelled(data, target, cost).judging(means, _others(fold, member))
 
 
 def _others(fold: NDArray[Any], member: int) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from lithify.errors import GoldenMismatch, MalformedContainer, NotFound, StoreFull, UsageError
+from lithify.errors import GoldenMismatch, MalformedContainer, NotFound, StoreError, StoreFull, UsageError
 from lithify.parsing import assignments, field_kinds, make_recipe, make_settings
 from lithify.progress import Reporter, Update, silent
 
@@ -43,6 +43,14 @@ def open_home(home: Place = None, *, create: bool = True) -> Home:
     from lithify.store import home as homes
 
     return home if isinstance(home, homes.Home) else homes.open_home(home, create)
+
+
+def home_if_there(home: Place = None) -> Home | None:
+    """The home, where there is one that can be used: files are signed and checked without it, too."""
+    try:
+        return open_home(home, create=False)
+    except (NotFound, StoreError):
+        return None
 
 
 def snapshot(
@@ -379,8 +387,9 @@ def evaluate(
     from lithify.data.snapshot import Snapshot
     from lithify.evaluation import evaluate as evaluation
 
-    opened = data.home if isinstance(data, Snapshot) and home is None else open_home(home)
-    sealed = open(model, home=opened) if isinstance(model, (str, Path)) else model
+    place = data.home if isinstance(data, Snapshot) and home is None else home
+    sealed = open(model, home=place) if isinstance(model, (str, Path)) else model  # none there: no home is made
+    opened = open_home(place)
     frozen = find_or_make(opened, data, report=report, **(asked | read_as(sealed)))
     looks = opened.catalog.looks(frozen.digest, split) + 1
     found = evaluation.evaluate(sealed, frozen, split, looks=looks)

@@ -71,8 +71,7 @@ def compare(
         raise UsageError("Give --generation or --all-generations, not both.")
     terminal = Terminal(as_json=as_json, quiet=quiet)
     path = None if report is None else api.check_out(report)
-    opened = api.open_home(home)
-    first, second = (api.open(each, home=opened) for each in (champion, challenger))
+    first, second = (api.open(each, home=home) for each in (champion, challenger))
     if first.kind != "image":
         tell_compiling(terminal, first.kind)
     asked: dict[str, Any] = {"label": label, "text": text, "time": time, "kind": kind, "query": query, "sheet": sheet}
@@ -84,14 +83,14 @@ def compare(
             gates=gates,
             split=split,
             generation="all" if all_generations else "newest" if generation is None else generation,
-            home=opened,
+            home=home,
             report=tell,
             **asked,
         )
         if path is not None:
             tell(Update("drawing the report"))
             found.report(path, show_content=show_content)
-    after = _next(opened, found, champion, challenger, home)
+    after = _next(api.open_home(home), found, champion, challenger, home)
     terminal.document(found.to_json() | {"next": after} | ({"report": str(path)} if path else {}))
     show(terminal, found)
     if report is not None:

@@ -97,7 +97,7 @@ def retrain(
     for place in (out, page):
         if place is not None:
             api.check_out(place)
-    opened = api.open_home(home)
+    opened = api.open_home(home, create=Path(model).expanduser().is_file())
     champion, _ = find_champion(opened, model)
     tell_compiling(terminal, champion.kind, str(champion.card["recipe"]["learner"]))
     asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}

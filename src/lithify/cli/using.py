@@ -58,8 +58,8 @@ def evaluate(
     terminal = Terminal(as_json=as_json, quiet=quiet)
     path = None if report is None else api.check_out(report)
     asked = {"label": label, "text": text, "time": time, "kind": kind, "query": query, "sheet": sheet}
+    sealed = api.open(model, home=home)
     opened = api.open_home(home)
-    sealed = api.open(model, home=opened)
     if sealed.kind != "image":
         tell_compiling(terminal, sealed.kind)
     with Progress(quiet=quiet, width=terminal.width) as tell:

@@ -60,12 +60,15 @@ def compare(
     from lithify.data.snapshot import Snapshot
     from lithify.evaluation.comparison import compare as comparing
     from lithify.evaluation.comparison.gates import Gates
+    from lithify.evaluation.comparison.reading import check_two
 
     rules = Gates.read(Path(gates).expanduser()) if isinstance(gates, (str, Path)) else gates or Gates()
     rules.check()
-    opened = data.home if isinstance(data, Snapshot) and home is None else api.open_home(home)
-    first, second = (api.open(each, home=opened) if isinstance(each, (str, Path)) else each
+    place = data.home if isinstance(data, Snapshot) and home is None else home
+    first, second = (api.open(each, home=place) if isinstance(each, (str, Path)) else each
                      for each in (champion, challenger))  # fmt: skip
+    check_two(first, second)  # before any data is read
+    opened = api.open_home(place)
     frozen = _rows(opened, data, first, second, report, asked)
     looked = "test" if split == "all" else split
     looks = opened.catalog.looks(frozen.digest, looked) + 2  # one for each model

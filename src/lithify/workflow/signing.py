@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lithify import api, canon
-from lithify.errors import NotFound, StoreError, UsageError
+from lithify.errors import NotFound, UsageError
 from lithify.model import bundle, signing
 from lithify.model.signing import SUFFIX, Signer
 from lithify.store.signatures import Signatures
@@ -88,13 +88,10 @@ def sign(
     """
     if chain and certificate is None:
         raise UsageError("A chain belongs to a certificate.", expected="--certificate CERT", found="--chain alone")
-    opened = api.open_home(home)
-    sealed = api.open(model, home=opened)
+    sealed, opened = api.open(model, home=home), api.home_if_there(home)
     path = _beside(sealed, opened) if out is None else api.check_out(out)
     made, signer = signing.sign(sealed, key, certificate=certificate, chain=chain, password=password)
-    kept = _has(opened, sealed.digest)
-    if kept:
-        Signatures(opened.catalog).add(sealed.digest, opened.blobs.put(made))
+    kept = opened is not None and _keep(opened, sealed.digest, made)
     if path is not None:
         from lithify.store.blobs import write_atomic
 
@@ -129,9 +126,8 @@ def signatures(model: Model, home: Place = None) -> list[bytes]:
     """What there is of signatures of a model, unchecked: the one beside its file, then those in the home."""
     beside = None if model.path is None else model.path.with_name(model.path.name + SUFFIX)
     found = [bundle.read(beside, "signature")] if beside is not None and beside.exists() else []
-    try:
-        opened = api.open_home(home, create=False)
-    except (NotFound, StoreError):  # files are checked where no home can be, too
+    opened = api.home_if_there(home)
+    if opened is None:
         return found
     return found + [opened.blobs.get(digest) for digest in Signatures(opened.catalog).of(model.digest)]
 
@@ -157,16 +153,20 @@ def write_document(document: dict[str, Any], out: Path) -> Path:
     return path
 
 
-def _beside(model: Model, home: Home) -> Path | None:
+def _beside(model: Model, home: Home | None) -> Path | None:
     """Where the signature of a model's file lies; None where there is no file but the object of the home."""
-    if model.path is None or model.path.absolute() == home.blobs.path(model.digest):
+    if model.path is None or (home is not None and model.path.absolute() == home.blobs.path(model.digest)):
         return None
     return model.path.with_name(model.path.name + SUFFIX)
 
 
-def _has(home: Home, digest: str) -> bool:
+def _keep(home: Home, digest: str, signature: bytes) -> bool:
+    """Puts a signature into the home where the model is there; whether it is."""
     try:
         home.catalog.model(digest)
     except NotFound:
         return False
-    return home.blobs.has(digest)
+    if not home.blobs.has(digest):
+        return False
+    Signatures(home.catalog).add(digest, home.blobs.put(signature))
+    return True

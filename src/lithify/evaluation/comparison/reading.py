@@ -18,12 +18,17 @@ from lithify.evaluation.faces import Model, Snapshot
 Reader = Callable[[Sequence[bytes]], Sequence[bytes]]
 
 
-def check(champion: Model, challenger: Model, snapshot: Snapshot) -> None:
-    """Raises ``UsageError`` or ``DataError`` unless both models answer the question that the snapshot asks."""
+def check_two(champion: Model, challenger: Model) -> None:
+    """Raises ``UsageError`` where both are the same model."""
     if champion.digest == challenger.digest:
         raise UsageError(
             "Both are the same model.", found=champion.digest[:19], hint="Compare a model with another one."
         )
+
+
+def check(champion: Model, challenger: Model, snapshot: Snapshot) -> None:
+    """Raises ``UsageError`` or ``DataError`` unless two models answer the question that the snapshot asks."""
+    check_two(champion, challenger)
     for role, model in zip(ROLES, (champion, challenger), strict=True):
         kind = model.card["data"]["kind"]
         if (kind, model.task) != (snapshot.kind, snapshot.task):

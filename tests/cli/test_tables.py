@@ -332,3 +332,10 @@ def test_made_up_tables_have_every_kind_of_column(labels: int, tmp_path: Path) -
     made = lf.snapshot(kernels._table(labels), home=tmp_path, task="classification" if labels else "regression")
     assert len(made.labels) == labels
     assert {field.kind for field in made.inputs} == {"number", "category", "text"}
+
+
+def test_an_image_given_to_a_model_of_tables(lithify: Run, tables: Tables) -> None:
+    Path("digit.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(60))
+    done = lithify("predict", tables.buys, "digit.png")
+    assert done.status == 65
+    assert "digit.png is an image. Expected: rows of a table." in told(done.err)

@@ -29,11 +29,12 @@ from typing import IO, Final, cast
 
 from lithify.data import records
 from lithify.data.files import Member, Members
+from lithify.data.images import is_image
 from lithify.data.schema import Problem
 from lithify.data.streams import Budget, Guard, shown
 from lithify.data.tabular_csv import TooLong, csv_pieces
 from lithify.data.tabular_parts import Part, Piece, column_names, same_columns, string_pieces
-from lithify.errors import TooFewRows
+from lithify.errors import TooFewRows, UnknownSource
 
 JSON_ROWS: Final = 10_000
 """How many records tell the columns of a file of JSON lines."""
@@ -133,7 +134,7 @@ def _told(
 def sniffed(
     member: Member, name: str | None = None, called: str | None = None, fields: Collection[str] = ()
 ) -> records.Format:
-    """How a text file of records is written; raises ``TooFewRows`` when there are none.
+    """How a text file of records is written; raises ``TooFewRows`` when there are none, ``UnknownSource`` for an image.
 
     ``called`` names it to a person. A single column needs a name that says what the file is, or to be one of the
     ``fields`` that are looked for: else any line of text would be a header.
@@ -142,8 +143,10 @@ def sniffed(
     with records.open_records(member) as stream:
         head = stream.read(1 << 20)
     form = sniff(head, name) or _single_column(head, fields)
+    whose = shown(name) if called is None else called[:1].upper() + called[1:]
+    if is_image(head):
+        raise UnknownSource(f"{whose} is an image.", expected="rows of a table")
     if form is None:
-        whose = shown(name) if called is None else called[:1].upper() + called[1:]
         raise TooFewRows(f"{whose} has no records.", expected="a first line with the column names")
     return form
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import lithify as lf
-from lithify import api, parsing
+from lithify import parsing, writing
 from lithify.progress import Update
 
 
@@ -119,9 +119,9 @@ def test_given_split(tmp_path: Path) -> None:
 
 def test_a_folder_cannot_be_a_model_file(tmp_path: Path) -> None:
     with pytest.raises(lf.errors.UsageError):
-        api.check_out(tmp_path)
+        writing.check_out(tmp_path)
     with pytest.raises(lf.errors.NotFound):
-        api.check_out(tmp_path / "no" / "m.lith")
+        writing.check_out(tmp_path / "no" / "m.lith")
 
 
 def test_out_that_cannot_be_written_is_said_before_the_training(home: Path, tmp_path: Path) -> None:

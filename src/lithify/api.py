@@ -6,20 +6,19 @@ it is called, so that reading a single model stays quick.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from lithify.errors import GoldenMismatch, MalformedContainer, NotFound, StoreError, StoreFull, UsageError
-from lithify.parsing import assignments, field_kinds, make_recipe, make_settings
+from lithify.errors import GoldenMismatch, MalformedContainer, UsageError
+from lithify.freezing import find_or_make, freeze, open_data, read_as
+from lithify.parsing import assignments, make_recipe, make_settings
 from lithify.progress import Reporter, Update, silent
+from lithify.things import find_snapshot, open_home, source_name
+from lithify.writing import SUFFIX, check_out, write_model
 
 if TYPE_CHECKING:
-    from lithify.data.schema import Field
     from lithify.data.snapshot import Difference, Snapshot
-    from lithify.data.source import Source
     from lithify.data.withdraw import Withdrawal
     from lithify.evaluation.audit.finding import Audit
     from lithify.evaluation.evaluate import Evaluation
@@ -27,30 +26,8 @@ if TYPE_CHECKING:
     from lithify.model.model import Model
     from lithify.recipe import Recipe
     from lithify.store.home import Home
+    from lithify.things import Data, Place
     from lithify.training.run import Outcome, Settings
-
-    Place: TypeAlias = Home | Path | str | None
-    Data: TypeAlias = Snapshot | Path | str | Any
-
-SUFFIX = ".lith"
-
-
-def open_home(home: Place = None, *, create: bool = True) -> Home:
-    """A home that is open already, or the one in that folder; without one, ``LITHIFY_HOME`` or the platform's.
-
-    One that is not there is made, or ``NotFound`` where ``create`` is false.
-    """
-    from lithify.store import home as homes
-
-    return home if isinstance(home, homes.Home) else homes.open_home(home, create)
-
-
-def home_if_there(home: Place = None) -> Home | None:
-    """The home, where there is one that can be used: files are signed and checked without it, too."""
-    try:
-        return open_home(home, create=False)
-    except (NotFound, StoreError):
-        return None
 
 
 def snapshot(
@@ -123,78 +100,6 @@ def snapshot(
     asked |= {"weight": weight, "fields": fields, "task": task, "query": query, "sheet": sheet}
     source = open_data(opened, data, parent=parent, split=split, **asked)
     return freeze(opened, source, name=name, parent=parent, split=split, strict=strict, report=report)
-
-
-def freeze(
-    home: Home,
-    source: Source,
-    *,
-    name: str | None = None,
-    parent: Data | None = None,
-    split: str | None = None,
-    strict: bool = False,
-    report: Reporter = silent,
-) -> Snapshot:
-    """:func:`snapshot` of what was opened already."""
-    from lithify.data import snapshotting
-
-    rule = _rule(split)[0]
-    older = None if parent is None else find_snapshot(home, parent)
-    before = home.catalog.names().get(name) if name else None
-    made = snapshotting.snapshot(source, home, name=name, parent=older, rule=rule, strict=strict, report=report)
-    if before not in (None, made.digest):
-        stood = f"The name {name} stood for the snapshot {str(before).removeprefix('sha256:')[:12]} before."
-        report(Update("finished", note=stood))
-    return made
-
-
-def open_data(
-    home: Home,
-    data: Any,
-    *,
-    parent: Data | None = None,
-    split: str | None = None,
-    group: str | None = None,
-    fields: Mapping[str, str] | Iterable[str] | None = None,
-    like: tuple[Field, ...] = (),
-    task: str | None = None,
-    **asked: Any,
-) -> Source:
-    """What :func:`snapshot` reads from, with the options of that; says what was recognised before it is read.
-
-    A table is read with the fields of the parent, or with ``like``, unless kinds are given; else they are inferred.
-    """
-    from lithify.data.inputs import as_columns
-    from lithify.data.open import open_source
-
-    if isinstance(data, (str, Path)) and str(data) == "-":
-        raise UsageError("A snapshot needs a place, not standard input.", hint="Save it to a file, and give that.")
-    rule, field = _rule(split)
-    if rule == "group":
-        if group not in (None, field):
-            raise UsageError("--group and --split name two different fields.", found=f"{group} and {field}")
-        group = field
-    kinds = field_kinds(fields)
-    if parent is not None and not kinds:
-        older = find_snapshot(home, parent)
-        like, task = older.fields, task or (older.task if older.fields else None)
-    if like and not kinds:
-        asked |= {"kind": asked.get("kind") or "table", "like": like}
-    asked |= {"group": group, "side": field if rule == "given" else None, "fields": kinds, "task": task}
-    return open_source(as_columns(data), **asked)
-
-
-def _rule(split: str | None) -> tuple[str, str]:
-    """The rule of a split and the field it names, where it has to name one."""
-    rule, _, field = (split or "auto").partition(":")
-    if rule not in ("auto", "time", "hash", "group", "given"):
-        raise UsageError("Unknown split.", expected="time, hash, group:FIELD or given:FIELD", found=rule)
-    if bool(field) != (rule in ("group", "given")):
-        raise UsageError(
-            f"The split {rule!r} {'takes no' if field else 'needs a'} field.",
-            expected=rule if field else f"{rule}:FIELD, such as {'group:List-Id' if rule == 'group' else 'given:side'}",
-        )
-    return rule, field
 
 
 def diff(old: Data, new: Data, *, home: Place = None) -> Difference:
@@ -464,114 +369,3 @@ def export(
         )
     report(Update("comparing"))
     return exports.export_onnx(sealed, path, frozen)
-
-
-def is_snapshot(thing: str, home: Place = None) -> bool:
-    """Whether a THING is a snapshot of the home; a path that exists never is, and what is unknown is not."""
-    if Path(thing).exists():
-        return False
-    try:
-        return open_home(home, create=False).catalog.find(thing, "model", "snapshot").kind == "snapshot"
-    except NotFound:
-        return False
-
-
-def find_snapshot(home: Home, thing: Data) -> Snapshot:
-    """A snapshot as it is, or by digest or name."""
-    from lithify.data import snapshot as snapshots
-
-    return thing if isinstance(thing, snapshots.Snapshot) else snapshots.open_snapshot(home, str(thing))
-
-
-def read_as(model: Model) -> dict[str, Any]:
-    """The options of :func:`open_data` that read a table as a model does; none for models of mail and text."""
-    from lithify.data.schema import Field
-
-    if model.kind != "table":
-        return {}
-    return {"like": tuple(Field(**field) for field in model.card["data"]["fields"]), "task": model.task}
-
-
-def find_or_make(home: Home, data: Data, *, report: Reporter = silent, **asked: Any) -> Snapshot:
-    """A snapshot as it is, of data, or by digest or name; a path wins over a name."""
-    like = {name: asked.pop(name) for name in ("like", "task") if name in asked} if "like" in asked else {}
-    found = find(home, data, **asked)
-    if found is not None:
-        return found
-    how: dict[str, Any] = {name: asked.pop(name, None) for name in ("name", "parent", "split")}
-    strict = bool(asked.pop("strict", False))
-    source = open_data(home, data, parent=how["parent"], split=how["split"], **(asked | like))
-    return freeze(home, source, strict=strict, report=report, **how)
-
-
-def find(home: Home, data: Data, **asked: Any) -> Snapshot | None:
-    """A snapshot as it is, or by digest or name; None for data, be it a path or an object.
-
-    Raises ``NotFound`` where there is neither, and ``UsageError`` for options that a snapshot cannot take.
-    """
-    from lithify.data.snapshot import Snapshot
-
-    if isinstance(data, Snapshot):
-        return data
-    if not isinstance(data, str) or data == "-" or Path(data).expanduser().exists():
-        return None
-    try:
-        found = find_snapshot(home, data)
-    except NotFound as error:
-        raise NotFound(f"There is no path and no snapshot {data!r}.", hint=_near(data) or error.hint) from None
-    if given := sorted(name for name, value in asked.items() if value):
-        raise UsageError(
-            f"{data} is a snapshot: how it was read and split is settled.",
-            found=", ".join("--field" if name == "fields" else f"--{name}" for name in given),
-            hint="Leave these options out, or give the data itself.",
-        )
-    return found
-
-
-def _near(data: str) -> str | None:
-    """What lies beside a path that is not there under nearly the same name."""
-    from lithify.data.open import open_source
-
-    if "/" in data or "." in data:
-        with contextlib.suppress(UsageError):
-            try:
-                open_source(data)
-            except NotFound as error:
-                return error.hint
-    return None
-
-
-def source_name(home: Home, data: Data) -> str:
-    """What an unfinished run is remembered by: the place of the data, the name or the digest of the snapshot."""
-    from lithify.data.snapshot import Snapshot
-
-    if isinstance(data, Snapshot):
-        return data.digest
-    if isinstance(data, Path) or Path(data).expanduser().exists():
-        return str(Path(data).expanduser().resolve())
-    return data if data in home.catalog.names() else home.catalog.resolve(data, "snapshot")
-
-
-def write_model(model: Model, out: Path) -> Model:
-    """Writes a model's bytes to a file, whole or not at all, and opens that."""
-    from lithify.model.model import open_model
-    from lithify.store.blobs import write_atomic
-
-    path = check_out(out)
-    if not (path.exists() and path.read_bytes() == model.data):
-        write_atomic(path, bytes(model.data), 0o644)
-    return open_model(path)
-
-
-def check_out(out: Path) -> Path:
-    """The place of a file to be written; ``NotFound``, ``UsageError`` or ``StoreFull`` when it cannot be one."""
-    path = out.expanduser().absolute()
-    if not path.parent.is_dir():
-        raise NotFound(f"There is no folder {path.parent} to write to.", hint="Make it first.")
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder.", expected="the name of a file")
-    if not os.access(path.parent, os.W_OK):
-        raise StoreFull(
-            f"Not allowed to write to the folder {path.parent}.", hint="Choose another folder for the file."
-        )
-    return path

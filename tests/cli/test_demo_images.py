@@ -138,7 +138,7 @@ def test_model_is_exported(lithify: Run, played: Played) -> None:
 
 def test_export_from_python_is_no_look_at_the_test(played: Played, tmp_path: Path) -> None:
     def looks() -> int:
-        home = lf.api.open_home(played.folder / "home")
+        home = lf.things.open_home(played.folder / "home")
         return int(home.catalog.looks(home.catalog.names()["digits"], "test"))
 
     before = looks()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lithify import api
+from lithify import api, freezing, things
 from lithify.cli import training
 from lithify.cli.data import snapshot as command
 from lithify.cli.parser import parse
@@ -61,7 +61,7 @@ def test_a_snapshot_of_an_object(tmp_path: Path) -> None:
         "job": ("category", "input"),
         "target": ("category", "label"),
     }
-    home = api.open_home(tmp_path / "home")
-    assert api.find_or_make(home, TABLE, fields=["age=category"]).digest == snap.digest
+    home = things.open_home(tmp_path / "home")
+    assert freezing.find_or_make(home, TABLE, fields=["age=category"]).digest == snap.digest
     with pytest.raises(UsageError, match=r"is a snapshot.*--field"):
-        api.find_or_make(home, "people", fields={"age": "number"})
+        freezing.find_or_make(home, "people", fields={"age": "number"})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import lithify as lf
-from lithify import api, canon
+from lithify import canon, things
 from lithify.data.schema import Field
 from lithify.data.split import SIDES
 from lithify.errors import DataError, TooFewRows, UsageError
@@ -56,7 +56,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, made: Path) -> World:
-    home = api.open_home(tmp_path_factory.mktemp("world") / "home")
+    home = things.open_home(tmp_path_factory.mktemp("world") / "home")
     found = World(home)
     rows = people(2_400)
     found.snapshots["labels"] = lf.snapshot(without(rows, "spent"), label="buys", home=home)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lithify as lf
-from lithify import api, canon
+from lithify import canon, things
 from lithify.errors import NotFound, TooFewRows, UsageError
 from lithify.evaluation.comparison.gates import Gates
 from lithify.store.comparisons import Comparisons
@@ -31,7 +31,7 @@ def people(count: int, first: int = 0) -> dict[str, list[Any]]:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a snapshot and two models; to be copied, never changed."""
     folder = tmp_path_factory.mktemp("prepared")
-    home = api.open_home(folder / "home")
+    home = things.open_home(folder / "home")
     frozen = lf.snapshot(people(1_500), label="buys", home=home)
     for learner in ("tree", "linear"):
         lf.train(frozen, learner=learner, home=home, out=folder / f"{learner}.lith")
@@ -121,7 +121,7 @@ def test_nothing_new(home: Home) -> None:
 
 def trained_rows(home: Home) -> list[int]:
     """Rows of the source, in its order, that the models learned from: by their cells."""
-    frozen = api.find_snapshot(home, home.catalog.snapshots()[0].digest)
+    frozen = things.find_snapshot(home, home.catalog.snapshots()[0].digest)
     from lithify.data.cells import encode_row
     from lithify.data.schema import Row
 

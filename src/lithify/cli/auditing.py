@@ -59,16 +59,16 @@ def audit(
 
     Example: lithify audit churn.csv --label left
     """
-    from lithify import api
+    from lithify import api, freezing, things, writing
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    path = None if report is None else api.check_out(report)
+    path = None if report is None else writing.check_out(report)
     asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
     asked |= {"weight": weight, "fields": field_kinds(field), "task": task, "query": query, "sheet": sheet}
     made = {"name": name, "split": None if split == "auto" else split}
-    opened = api.open_home(home)
+    opened = things.open_home(home)
     with Progress(quiet=quiet, width=terminal.width) as tell:
-        snap = api.find_or_make(opened, data, report=tell, **asked, **made)
+        snap = freezing.find_or_make(opened, data, report=tell, **asked, **made)
     tell_compiling(terminal, snap.kind, "boosting")
     with Progress(quiet=quiet, width=terminal.width) as tell:
         found = api.audit(snap, test_labels=test_labels, show_content=show_content, report=tell)

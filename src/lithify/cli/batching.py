@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lithify import api, canon
+from lithify import canon, freezing, writing
 from lithify.cli import rows
 from lithify.cli.inputs import Inputs, Reading, predictions, problem
 from lithify.cli.kernels import tell_compiling
@@ -41,7 +41,7 @@ def predict_to(
     new: bool = False,
 ) -> batch.Written:
     """Writes the predictions of all inputs to a file, or goes on with that, and says so."""
-    path = api.check_out(out)
+    path = writing.check_out(out)
     convert = forms.form_of(path, model)
     _check_apart(inputs, path)
     known, total = _survey(model, inputs, reading)
@@ -107,7 +107,7 @@ def _opened(model: Model, item: str, reading: Reading) -> Source:
     from lithify.data.tabular_scoring import open_to_score
 
     if model.kind == "table":
-        return open_to_score(item, api.read_as(model)["like"], query=reading.query, sheet=reading.sheet)
+        return open_to_score(item, freezing.read_as(model)["like"], query=reading.query, sheet=reading.sheet)
     return open_source(item, kind=model.kind, text=reading.text, labelled=False)
 
 

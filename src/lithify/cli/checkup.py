@@ -107,10 +107,10 @@ def _extra(name: str) -> Check:
 
 
 def _home(home: Path | None) -> Check:
-    from lithify import api
+    from lithify import things
 
     try:
-        opened = api.open_home(home)
+        opened = things.open_home(home)
         catalog = opened.catalog
         held = f"{count(len(catalog.snapshots()), 'snapshot')}, {count(len(catalog.models()), 'model')}"
         found = f"{opened.path}: {held}"
@@ -143,9 +143,9 @@ def _kernels() -> Check:
 
 
 def _path(home: Path | None) -> Path | None:
-    from lithify import api
+    from lithify import things
 
     try:
-        return api.open_home(home).path
+        return things.open_home(home).path
     except LithifyError:
         return None

@@ -62,7 +62,7 @@ def compare(
 
     Example: lithify compare spam 3f9a1c2b7d10 --report report.html
     """
-    from lithify import api
+    from lithify import api, things, writing
     from lithify.workflow import comparing
 
     if require is not None and require not in REQUIRED:
@@ -70,7 +70,7 @@ def compare(
     if generation is not None and all_generations:
         raise UsageError("Give --generation or --all-generations, not both.")
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    path = None if report is None else api.check_out(report)
+    path = None if report is None else writing.check_out(report)
     first, second = (api.open(each, home=home) for each in (champion, challenger))
     if first.kind != "image":
         tell_compiling(terminal, first.kind)
@@ -90,7 +90,7 @@ def compare(
         if path is not None:
             tell(Update("drawing the report"))
             found.report(path, show_content=show_content)
-    after = _next(api.open_home(home), found, champion, challenger, home)
+    after = _next(things.open_home(home), found, champion, challenger, home)
     terminal.document(found.to_json() | {"next": after} | ({"report": str(path)} if path else {}))
     show(terminal, found)
     if report is not None:

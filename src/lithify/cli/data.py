@@ -57,16 +57,16 @@ def snapshot(
 
     Example: lithify snapshot mail/ --name inbox
     """
-    from lithify import api
+    from lithify import freezing, things
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
     asked |= {"weight": weight, "fields": field_kinds(field), "task": task, "query": query, "sheet": sheet}
-    opened = api.open_home(home)
-    source = api.open_data(opened, data, parent=parent, split=split, **asked)
+    opened = things.open_home(home)
+    source = freezing.open_data(opened, data, parent=parent, split=split, **asked)
     tell_compiling(terminal, source.kind)
     with Progress(quiet=quiet, width=terminal.width) as report:
-        made = api.freeze(opened, source, name=name, parent=parent, split=split, strict=strict, report=report)
+        made = freezing.freeze(opened, source, name=name, parent=parent, split=split, strict=strict, report=report)
     terminal.document(snapshot_document(made))
     describe(terminal, made, fields=source.fields)
     terminal.say()

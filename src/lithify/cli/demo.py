@@ -48,12 +48,12 @@ def demo(
 
     Example: lithify demo --keep demo
     """
-    from lithify import api
+    from lithify import things
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     folder = _folder(keep, table, images)
     began = time.monotonic()
-    opened = api.open_home(folder / "home" if home is None else home)
+    opened = things.open_home(folder / "home" if home is None else home)
     stage = Stage(terminal, Terminal(as_json=as_json, quiet=quiet, indent="   "), folder, opened)
     if table or images:
         from lithify.cli import demo_images, demo_table
@@ -131,11 +131,11 @@ def _train(stage: Stage, snap: Snapshot) -> Outcome:
 
 
 def _seal(stage: Stage, outcome: Outcome) -> Path:
-    from lithify import api
+    from lithify import api, writing
 
     stage.heading(3, "Sealed and verified")
     path = stage.folder / f"spam-{short(outcome.model.digest)}.lith"
-    model = api.verify(api.write_model(outcome.model, path))
+    model = api.verify(writing.write_model(outcome.model, path))
     stage.tell(f"{shown_path(path)}, {size(len(model.data))}: one file that runs no code when it is opened.")
     stage.tell("Seal, structure and golden predictions are as they were sealed. Its name:")
     stage.inner.say(model.digest)

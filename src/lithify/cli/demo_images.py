@@ -58,7 +58,7 @@ def play(stage: Stage, began: float) -> None:
 
 
 def _freeze(stage: Stage) -> Snapshot:
-    from lithify import api, samples
+    from lithify import freezing, samples
     from lithify.cli.data import describe
     from lithify.cli.kernels import tell_compiling
 
@@ -67,11 +67,11 @@ def _freeze(stage: Stage) -> Snapshot:
     if not archive.exists():
         archive.write_bytes(samples.digits().read_bytes())
     began = time.monotonic()
-    source = api.open_data(stage.home, archive)
+    source = freezing.open_data(stage.home, archive)
     stage.tell(f"{shown_path(archive)} is {source.describe()}.")
     tell_compiling(stage.inner, "image")
     with stage.working() as report:
-        snap = api.freeze(stage.home, source, name="digits", report=report)
+        snap = freezing.freeze(stage.home, source, name="digits", report=report)
     stage.inner.say()
     describe(stage.inner, snap)
     stage.inner.say()

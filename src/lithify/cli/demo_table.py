@@ -43,7 +43,7 @@ def play(stage: Stage, began: float) -> None:
 
 
 def _freeze(stage: Stage) -> Snapshot:
-    from lithify import api, samples
+    from lithify import freezing, samples
     from lithify.cli.data import describe
     from lithify.cli.kernels import tell_compiling
 
@@ -52,11 +52,11 @@ def _freeze(stage: Stage) -> Snapshot:
     if not table.exists():
         table.write_bytes(gzip.decompress(samples.adult().read_bytes()))
     began = time.monotonic()
-    source = api.open_data(stage.home, table)
+    source = freezing.open_data(stage.home, table)
     stage.tell(f"{shown_path(table)} is {source.describe()}. What each field is was found out from its cells:")
     tell_compiling(stage.inner, "table", _learner())
     with stage.working() as report:
-        snap = api.freeze(stage.home, source, name="adult", report=report)
+        snap = freezing.freeze(stage.home, source, name="adult", report=report)
     stage.inner.say()
     describe(stage.inner, snap, fields=source.fields)
     stage.inner.say()

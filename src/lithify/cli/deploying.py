@@ -46,11 +46,11 @@ def promote(
 
     Example: lithify promote spam.lith spam --why mail-of-May
     """
-    from lithify import api
+    from lithify import things
     from lithify.workflow import promoting
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    before = api.open_home(home).aliases.last(alias)
+    before = things.open_home(home).aliases.last(alias)
     entry = promoting.promote(model, alias, expect=expect, force=force, why=why, by=by, home=home)
     _say_moved(terminal, entry, before, home)
 
@@ -71,11 +71,11 @@ def rollback(
 
     Example: lithify rollback spam --why too-strict
     """
-    from lithify import api
+    from lithify import things
     from lithify.workflow import promoting
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    before = api.open_home(home, create=False).aliases.last(alias)
+    before = things.open_home(home, create=False).aliases.last(alias)
     _say_moved(terminal, promoting.rollback(alias, to=to, why=why, by=by, home=home), before, home)
 
 

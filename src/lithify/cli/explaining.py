@@ -45,10 +45,10 @@ def explain_image(
     show_content : bool
         Whether these are shown in a page.
     """
-    from lithify import api
+    from lithify import writing
     from lithify.evaluation import explained
 
-    path = None if out is None else api.check_out(out)
+    path = None if out is None else writing.check_out(out)
     if path is not None:
         explained.check_suffix(path)
     name, content = given
@@ -76,12 +76,12 @@ def _near(
 ) -> tuple[list[Neighbour], Snapshot | None]:
     if asked is None:
         return [], None
-    from lithify import api
+    from lithify import things
     from lithify.cli.progress import Progress
     from lithify.evaluation.neighbours import neighbours
 
     count_, thing = asked
-    snapshot = api.find_snapshot(api.open_home(home, create=False), thing or model.card["data"]["snapshot"])
+    snapshot = things.find_snapshot(things.open_home(home, create=False), thing or model.card["data"]["snapshot"])
     with Progress(quiet=terminal.quiet, width=terminal.width) as tell:
         return neighbours(model, snapshot, content, count_, tell), snapshot
 

@@ -86,8 +86,8 @@ class Inputs:
                 yield Problem(item, "unreadable", str(error))
 
     def _open(self, item: str) -> Source:
-        from lithify.api import SUFFIX
         from lithify.data.open import open_source
+        from lithify.writing import SUFFIX
 
         if item.endswith(SUFFIX):
             raise UsageError(f"{item} is a model.", expected="something to judge", hint="The model comes first.")

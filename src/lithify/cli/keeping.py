@@ -28,16 +28,16 @@ def show(
 
     Example: lithify show spam.lith
     """
-    from lithify import api, canon
+    from lithify import api, canon, things, writing
     from lithify.cli.deploying import aliases_of
     from lithify.cli.runs import show_run
     from lithify.cli.showing import show_comparison, show_model, show_snapshot
     from lithify.data.snapshot import open_snapshot
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    if Path(thing).expanduser().is_file() or thing.endswith(api.SUFFIX):
+    if Path(thing).expanduser().is_file() or thing.endswith(writing.SUFFIX):
         return show_model(terminal, api.open(thing, home=home))
-    opened = api.open_home(home, create=False)
+    opened = things.open_home(home, create=False)
     found = opened.catalog.find(thing)
     if found.kind == "model":
         return show_model(terminal, api.open(found.digest, home=opened), aliases_of(opened, found.digest))
@@ -57,12 +57,12 @@ def ls(
 
     Example: lithify ls --json
     """
-    from lithify import api
+    from lithify import things
     from lithify.cli.deploying import alias_document, show_aliases
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     try:
-        opened = api.open_home(home, create=False)
+        opened = things.open_home(home, create=False)
     except NotFound:
         terminal.document({"snapshots": [], "models": [], "aliases": []})
         return terminal.paragraph(NOTHING)
@@ -124,11 +124,11 @@ def gc(
 
     Example: lithify gc --dry-run
     """
-    from lithify import api
+    from lithify import things
     from lithify.store.gc import collect
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    done = collect(api.open_home(home, create=False), dry_run=dry_run)
+    done = collect(things.open_home(home, create=False), dry_run=dry_run)
     removed = [{"path": each.path, "bytes": each.bytes, "why": each.why} for each in done.removed]
     terminal.document({"dry_run": dry_run, "removed": removed, "bytes": done.bytes, "kept": done.kept})
     for each in done.removed[:20]:

@@ -89,15 +89,15 @@ def retrain(
 
     Example: lithify retrain spam mail/ --report compared.html
     """
-    from lithify import api, parsing
+    from lithify import parsing, things, writing
     from lithify.workflow.retraining import find_champion
     from lithify.workflow.retraining import retrain as again
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     for place in (out, page):
         if place is not None:
-            api.check_out(place)
-    opened = api.open_home(home, create=Path(model).expanduser().is_file())
+            writing.check_out(place)
+    opened = things.open_home(home, create=Path(model).expanduser().is_file())
     champion, _ = find_champion(opened, model)
     tell_compiling(terminal, champion.kind, str(champion.card["recipe"]["learner"]))
     asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
@@ -112,9 +112,9 @@ def retrain(
         )  # fmt: skip
     written: dict[str, str | None] = {}
     if out is not None:
-        written["path"] = None if found.model is None else str(api.check_out(out))
+        written["path"] = None if found.model is None else str(writing.check_out(out))
     if page is not None:
-        written["report"] = None if found.comparison is None else str(api.check_out(page))
+        written["report"] = None if found.comparison is None else str(writing.check_out(page))
         if found.comparison is not None:
             found.comparison.report(page)
     terminal.document(found.to_json() | written)

@@ -92,8 +92,9 @@ class Tables:
         self._say(item, source.notes(), said)
 
     def _open(self, item: str) -> TableSource:
-        from lithify.api import SUFFIX, read_as
         from lithify.data.tabular_scoring import open_to_score
+        from lithify.freezing import read_as
+        from lithify.writing import SUFFIX
 
         if item.endswith(SUFFIX):
             raise UsageError(f"{item} is a model.", expected="rows to predict", hint="The model comes first.")

@@ -34,10 +34,10 @@ def runs(
 
     Example: lithify runs 3f9a1c2b7d10
     """
-    from lithify import api
+    from lithify import things, writing
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    opened = api.open_home(home, create=unpack is not None)
+    opened = things.open_home(home, create=unpack is not None)
     _settle(opened)
     if unpack is not None:
         if run is not None or pack is not None:
@@ -46,7 +46,7 @@ def runs(
     if pack is not None:
         if run is None:
             raise UsageError("Which run shall be packed?", hint="See `lithify runs`.")
-        return _pack(terminal, opened, run, api.check_out(pack))
+        return _pack(terminal, opened, run, writing.check_out(pack))
     if run is not None:
         return show_run(terminal, opened, run, home)
     found = [_up_to_date(opened, row) for row in opened.catalog.runs()]

@@ -98,10 +98,10 @@ def provenance(
 
 
 def _make_key(terminal: Terminal, path: Path) -> None:
-    from lithify import api
+    from lithify import writing
     from lithify.model.signing import make_key
 
-    private = api.check_out(path)
+    private = writing.check_out(path)
     public = make_key(private)
     terminal.document({"private": str(private), "public": str(public)})
     terminal.say(f"{shown_path(private)}  private: whoever has it signs in your name, and it has no password")

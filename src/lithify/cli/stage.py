@@ -55,9 +55,9 @@ def demo_folder(keep: Path, mark: str) -> Path:
 
 def seal(stage: Stage, outcome: Outcome, path: Path) -> Model:
     """The model as a file, verified."""
-    from lithify import api
+    from lithify import api, writing
 
-    model = api.verify(api.write_model(outcome.model, path))
+    model = api.verify(writing.write_model(outcome.model, path))
     stage.tell(f"{shown_path(path)}, {size(len(model.data))}: one file that runs no code when it is opened.")
     stage.tell("Seal, structure and golden predictions are as they were sealed. Its name:")
     stage.inner.say(model.digest)

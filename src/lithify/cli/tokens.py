@@ -31,7 +31,7 @@ def token(
 
     Example: lithify token mailserver --alias spam
     """
-    from lithify import api
+    from lithify import things
     from lithify.workflow import tokens
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
@@ -50,7 +50,7 @@ def token(
     terminal.document({"token": name, "aliases": list(made.aliases), "created": made.created, "secret": secret})
     terminal.say(secret)
     terminal.note(f"The secret of {name}, good for {_scope(made.aliases)}. It is shown this once and kept nowhere.")
-    standing = api.open_home(home).aliases.all()
+    standing = things.open_home(home).aliases.all()
     for each in made.aliases:
         if each != "*" and each not in standing:
             terminal.note(f"Nothing was promoted to {each.removesuffix('@production')} yet.")

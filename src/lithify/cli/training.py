@@ -99,7 +99,7 @@ def train(
 
     Example: lithify train inbox --set ham_loss=0.01 --out spam.lith
     """
-    from lithify import api, parsing
+    from lithify import api, freezing, parsing, things, writing
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     if (data is None) == (resume is None):
@@ -107,8 +107,8 @@ def train(
     settings = parsing.make_settings(threads, session, checkpoint_every, processes, cache_limit)
     wanted = parsing.make_recipe(recipe, learner=learner, quality=quality, budget=budget, assignments=set_ or ())
     if out is not None and not out.is_dir():
-        api.check_out(out)
-    opened = api.open_home(home)
+        writing.check_out(out)
+    opened = things.open_home(home)
     report = Progress(quiet=quiet, width=terminal.width)
     if resume is not None:
         row = opened.catalog.run(resume)
@@ -121,13 +121,13 @@ def train(
         asked: dict[str, Any] = {"kind": kind, "label": label, "text": text, "time": time, "group": group}
         asked |= {"weight": weight, "fields": parsing.field_kinds(field), "task": task, "query": query, "sheet": sheet}
         made: dict[str, Any] = {"parent": parent, "split": None if split == "auto" else split}
-        snap = api.find(opened, data, name=name, strict=strict, **asked, **made)
+        snap = things.find(opened, data, name=name, strict=strict, **asked, **made)
         fields: tuple[Field, ...] = ()
         if snap is None:
-            opening = api.open_data(opened, data, **asked, **made)
+            opening = freezing.open_data(opened, data, **asked, **made)
             tell_compiling(terminal, opening.kind, wanted.learner)
             with report:
-                snap = api.freeze(opened, opening, name=name, strict=strict, report=report, **made)
+                snap = freezing.freeze(opened, opening, name=name, strict=strict, report=report, **made)
             fields = opening.fields
         else:
             tell_compiling(terminal, snap.kind, wanted.learner)
@@ -136,13 +136,13 @@ def train(
         if not quiet:
             describe(terminal, snap, fields=fields)
             terminal.say()
-        source = api.source_name(opened, data)
+        source = things.source_name(opened, data)
         with report:
             run = functools.partial(api.run, opened, snap, wanted, source, settings, new=new, report=report)
             outcome = _train(run, home, processes)
         called = name or data
-    path = api.check_out(_place(out, called, outcome.model.digest))
-    api.write_model(outcome.model, path)
+    path = writing.check_out(_place(out, called, outcome.model.digest))
+    writing.write_model(outcome.model, path)
     terminal.document(outcome.to_json() | {"path": str(path)})
     _finished(terminal, outcome, shown_path(path), called, home)
 

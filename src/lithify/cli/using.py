@@ -52,14 +52,14 @@ def evaluate(
 
     Example: lithify evaluate spam.lith inbox --report report.html
     """
-    from lithify import api
+    from lithify import api, things, writing
     from lithify.cli.figures import evaluation_table
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
-    path = None if report is None else api.check_out(report)
+    path = None if report is None else writing.check_out(report)
     asked = {"label": label, "text": text, "time": time, "kind": kind, "query": query, "sheet": sheet}
     sealed = api.open(model, home=home)
-    opened = api.open_home(home)
+    opened = things.open_home(home)
     if sealed.kind != "image":
         tell_compiling(terminal, sealed.kind)
     with Progress(quiet=quiet, width=terminal.width) as tell:

@@ -44,12 +44,12 @@ def verify(
 
     Example: lithify verify spam.lith --rebuild
     """
-    from lithify import api
+    from lithify import api, things
     from lithify.workflow.signing import verify_signature
 
     terminal = Terminal(as_json=as_json, quiet=quiet)
     trusted = _trusted(key, certificate_chain, signature)
-    if api.is_snapshot(thing, home=home):
+    if things.is_snapshot(thing, home=home):
         _verify_snapshot(terminal, thing, rebuild, trusted, home)
         return
     found = api.open(thing, home=home)
@@ -92,7 +92,7 @@ def _trusted(key: Path | None, chain: Path | None, signature: Path | None) -> Pa
 
 
 def _verify_snapshot(terminal: Terminal, thing: str, rebuild: bool, trusted: Path | None, home: Path | None) -> None:
-    from lithify import api
+    from lithify import things
 
     if trusted:
         raise UsageError("Only a model can be signed.", found=f"{thing}, a snapshot")
@@ -101,7 +101,7 @@ def _verify_snapshot(terminal: Terminal, thing: str, rebuild: bool, trusted: Pat
         raise UsageError("Only a model can be rebuilt.", found=f"{thing}, a snapshot", hint="Leave out --rebuild.")
     with Progress(quiet=terminal.quiet, width=terminal.width) as tell:
         tell(Update("verifying"))
-        frozen = api.find_snapshot(api.open_home(home, create=False), thing)
+        frozen = things.find_snapshot(things.open_home(home, create=False), thing)
         frozen.verify()
     terminal.document({"snapshot": frozen.digest, "checked": ["manifest", "row table", "rows"], "ok": True})
     terminal.say(f"{terminal.style('ok', 'green')}  every one of {count(len(frozen), 'row')} is what its key says")

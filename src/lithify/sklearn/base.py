@@ -14,11 +14,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, check_is_fitted
 
-from lithify.api import write_model
 from lithify.data.schema import Field, FieldKind
 from lithify.model.model import Model, open_model
 from lithify.model.sealed import seal
 from lithify.sklearn import columns, training
+from lithify.writing import write_model
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lithify import api, canon
+from lithify import api, canon, freezing, things
 from lithify.errors import LithifyError, NotFound
 from lithify.progress import Reporter, silent
 
@@ -26,7 +26,7 @@ def compare(
     gates: Gates | Path | str | None = None,
     split: str = "test",
     generation: Generation = "newest",
-    home: api.Place = None,
+    home: things.Place = None,
     report: Reporter = silent,
     **asked: Any,
 ) -> Comparison:
@@ -68,7 +68,7 @@ def compare(
     first, second = (api.open(each, home=place) if isinstance(each, (str, Path)) else each
                      for each in (champion, challenger))  # fmt: skip
     check_two(first, second)  # before any data is read
-    opened = api.open_home(place)
+    opened = things.open_home(place)
     frozen = _rows(opened, data, first, second, report, asked)
     looked = "test" if split == "all" else split
     looks = opened.catalog.looks(frozen.digest, looked) + 2  # one for each model
@@ -92,10 +92,10 @@ def _rows(
 ) -> Snapshot:
     """The snapshot to compare on."""
     if data is not None:
-        return api.find_or_make(home, data, report=report, **(asked | _read_as(champion, challenger)))
+        return freezing.find_or_make(home, data, report=report, **(asked | _read_as(champion, challenger)))
     digest = challenger.card["data"]["snapshot"]
     try:
-        return api.find_snapshot(home, digest)
+        return things.find_snapshot(home, digest)
     except NotFound:
         raise NotFound(
             f"Snapshot {digest[7:19]}, which the challenger was trained on, is not in this home.",
@@ -105,11 +105,11 @@ def _rows(
 
 def _read_as(champion: Model, challenger: Model) -> dict[str, Any]:
     """The options that read a table with the fields of both models; the challenger's win."""
-    asked = api.read_as(challenger)
+    asked = freezing.read_as(challenger)
     if not asked:
         return {}
     names = {field.name for field in asked["like"]}
-    inputs = [field for field in api.read_as(champion).get("like", ()) if field.role == "input"]
+    inputs = [field for field in freezing.read_as(champion).get("like", ()) if field.role == "input"]
     more = [field for field in inputs if field.name not in names]
     return asked | {"like": tuple(sorted((*asked["like"], *more), key=lambda field: field.name))}
 
@@ -119,7 +119,7 @@ def _trained(home: Home, *models: Model) -> dict[str, Snapshot]:
     found = {}
     for digest in {str(model.card["data"]["snapshot"]) for model in models}:
         try:
-            found[digest] = api.find_snapshot(home, digest)
+            found[digest] = things.find_snapshot(home, digest)
         except LithifyError:  # said in the notes of the comparison
             continue
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lithify import api
+from lithify import freezing, things
 from lithify.data.growth import Growth, between
 from lithify.errors import NotFound, UsageError
 from lithify.progress import Reporter
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from lithify.store.home import Home
 
 
-def parent_of(home: Home, champion: Model, asked: api.Data | None, replace: bool) -> Snapshot | None:
+def parent_of(home: Home, champion: Model, asked: things.Data | None, replace: bool) -> Snapshot | None:
     """The snapshot that new rows join, or that is replaced; None only where the latter is not in this home."""
     if asked is not None:
         if replace:
             raise UsageError("Data that stands alone joins no parent.", hint="Leave out either replace or parent.")
-        return api.find_snapshot(home, asked)
+        return things.find_snapshot(home, asked)
     digest = champion.card["data"]["snapshot"]
     try:
-        return api.find_snapshot(home, digest)
+        return things.find_snapshot(home, digest)
     except NotFound as error:
         if replace:
             return None
@@ -55,7 +55,7 @@ def grown(
     from lithify.data.snapshotting import grow
 
     joined = None if replace else parent
-    found = api.find(home, data, name=name, strict=strict, **asked)
+    found = things.find(home, data, name=name, strict=strict, **asked)
     if found is not None:
         if joined is not None and joined.digest not in _line(home, found.digest):
             raise UsageError(
@@ -69,7 +69,7 @@ def grown(
     how["kind"] = how.get("kind") or (None if joined is None or joined.kind == "table" else joined.kind)
     if replace and not how.get("fields"):
         how |= _read_as(champion, how)
-    source = api.open_data(home, data, parent=joined, split=split, **how)
+    source = freezing.open_data(home, data, parent=joined, split=split, **how)
     rule = (split or "auto").partition(":")[0]
     made, growth = grow(source, home, name=name, parent=joined, rule=rule, strict=strict, report=report)
     if joined is not None:
@@ -79,7 +79,7 @@ def grown(
 
 def _read_as(champion: Model, asked: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of the champion, so that it can be measured on data that stands alone."""
-    like = api.read_as(champion)
+    like = freezing.read_as(champion)
     return like | ({"task": asked["task"]} if like and asked.get("task") else {})
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lithify import api, canon
+from lithify import api, canon, things, writing
 from lithify.errors import IntegrityError, NotFound, PromotionRefused, UsageError
 from lithify.model import bundle
 from lithify.store.aliases import canonical, moved
@@ -20,9 +20,9 @@ from lithify.store.comparisons import Comparisons
 from lithify.store.history import Entry, served_before
 
 if TYPE_CHECKING:
-    from lithify.api import Place
     from lithify.model.model import Model
     from lithify.store.home import Home
+    from lithify.things import Place
 
 PASSING = ("better", "not worse")
 """Verdicts of a comparison with which a model may take an alias."""
@@ -77,7 +77,7 @@ def promote(
     GoldenMismatch
         The model does not predict what it did when it was sealed.
     """
-    opened, name = api.open_home(home), canonical(alias)
+    opened, name = things.open_home(home), canonical(alias)
     if force is not None and not force.strip():
         raise UsageError("Forcing needs a reason.", hint="Say it: --force 'the old one lets a new scam through'.")
     served = opened.aliases.get(name)
@@ -126,7 +126,7 @@ def rollback(alias: str, *, to: str | None = None, why: str = "", by: str | None
     HistoryBroken, IntegrityError
         The history, or the model, is not what it was.
     """
-    opened = api.open_home(home, create=False)
+    opened = things.open_home(home, create=False)
     entries = history(alias, home=opened)
     target = _before(entries) if to is None else _among(entries, to)
     opened.blobs.verified(target)
@@ -146,7 +146,7 @@ def history(alias: str, *, home: Place = None) -> list[Entry]:
 
     Raises ``NotFound`` when there is no such alias, ``HistoryBroken`` when something was changed or taken out.
     """
-    opened = api.open_home(home, create=False)
+    opened = things.open_home(home, create=False)
     entries = opened.aliases.history(alias)
     if not entries:
         known = {name.removesuffix("@production"): name for name in opened.aliases.all()}
@@ -189,7 +189,7 @@ def whoami() -> str:
 
 def _check_new(model: Model | Path | str, alias: str) -> None:
     """A new alias that names a file is a model in the wrong place."""
-    if alias.endswith(api.SUFFIX) or Path(alias).is_file():
+    if alias.endswith(writing.SUFFIX) or Path(alias).is_file():
         asked = model if isinstance(model, str) else "ALIAS"
         raise UsageError(
             f"{alias} is a file, and cannot be an alias." if Path(alias).is_file() else f"{alias} cannot be an alias.",

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lithify import api
+from lithify import api, things, writing
 from lithify.errors import DataError, LithifyError, RunChanged, SessionEnded, TooFewRows
 from lithify.parsing import assignments, make_recipe, make_settings
 from lithify.progress import Reporter, Update, silent
@@ -39,7 +39,7 @@ def retrain(
     data: Any,
     *,
     replace: bool = False,
-    parent: api.Data | None = None,
+    parent: things.Data | None = None,
     recipe: Recipe | Mapping[str, Any] | Path | str | None = None,
     set: Mapping[str, Any] | Iterable[str] = (),
     name: str | None = None,
@@ -52,7 +52,7 @@ def retrain(
     new: bool = False,
     gates: Gates | Path | str | None = None,
     out: Path | str | None = None,
-    home: api.Place = None,
+    home: things.Place = None,
     report: Reporter = silent,
     **asked: Any,
 ) -> Retrained:
@@ -121,12 +121,12 @@ def retrain(
     from lithify.recipe import subject
     from lithify.training.run import resolved
 
-    opened = data.home if isinstance(data, Snapshot) and home is None else api.open_home(home)
+    opened = data.home if isinstance(data, Snapshot) and home is None else things.open_home(home)
     settings = make_settings(threads, session, checkpoint_every, processes, cache_limit)
     rules, words = _gates(gates), assignments(set)
     make_recipe(recipe, assignments=words)  # what can never be is refused before the data is read
     if out is not None:
-        api.check_out(Path(out))
+        writing.check_out(Path(out))
     champion, alias = find_champion(opened, model)
     older = parent_of(opened, champion, parent, replace)
     snapshot, growth = grown(opened, data, champion, older, replace, asked, name=name, strict=strict, report=report)
@@ -139,11 +139,11 @@ def retrain(
     if snapshot.digest == card["data"]["snapshot"] and not (changes and (recipe is not None or words)):
         return dataclasses.replace(found, changes={}, reasons=(NOTHING,))
     _tell(found, report)
-    source = api.source_name(opened, data if isinstance(data, (str, Path)) else snapshot)
+    source = things.source_name(opened, data if isinstance(data, (str, Path)) else snapshot)
     source = f"{source} (retrain of {alias or champion.digest[7:19]})"
     outcome = _trained(opened, snapshot, wanted, source, settings, new, report)
     if out is not None:
-        api.write_model(outcome.model, Path(out))
+        writing.write_model(outcome.model, Path(out))
     return compared(opened, dataclasses.replace(found, outcome=outcome), rules, report)
 
 
@@ -239,7 +239,7 @@ def _trained_on(home: Home, champion: Model) -> dict[str, Snapshot]:
     """What the champion has learned from, by digest; nothing where it is not in this home."""
     digest = champion.card["data"]["snapshot"]
     try:
-        return {digest: api.find_snapshot(home, digest)}
+        return {digest: things.find_snapshot(home, digest)}
     except LithifyError:  # said in the notes of the comparison
         return {}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lithify import api, canon
+from lithify import api, canon, things, writing
 from lithify.errors import NotFound, UsageError
 from lithify.model import bundle, signing
 from lithify.model.signing import SUFFIX, Signer
@@ -88,8 +88,8 @@ def sign(
     """
     if chain and certificate is None:
         raise UsageError("A chain belongs to a certificate.", expected="--certificate CERT", found="--chain alone")
-    sealed, opened = api.open(model, home=home), api.home_if_there(home)
-    path = _beside(sealed, opened) if out is None else api.check_out(out)
+    sealed, opened = api.open(model, home=home), things.home_if_there(home)
+    path = _beside(sealed, opened) if out is None else writing.check_out(out)
     made, signer = signing.sign(sealed, key, certificate=certificate, chain=chain, password=password)
     kept = opened is not None and _keep(opened, sealed.digest, made)
     if path is not None:
@@ -126,7 +126,7 @@ def signatures(model: Model, home: Place = None) -> list[bytes]:
     """What there is of signatures of a model, unchecked: the one beside its file, then those in the home."""
     beside = None if model.path is None else model.path.with_name(model.path.name + SUFFIX)
     found = [bundle.read(beside, "signature")] if beside is not None and beside.exists() else []
-    opened = api.home_if_there(home)
+    opened = things.home_if_there(home)
     if opened is None:
         return found
     return found + [opened.blobs.get(digest) for digest in Signatures(opened.catalog).of(model.digest)]
@@ -139,7 +139,7 @@ def provenance(model: Path | str, *, bom: bool = False, home: Place = None) -> d
     """
     from lithify.evaluation import provenance as origin
 
-    opened = api.open_home(home)
+    opened = things.open_home(home)
     sealed = api.open(model, home=opened)
     return origin.bill(sealed) if bom else origin.statement(opened, sealed)
 
@@ -148,7 +148,7 @@ def write_document(document: dict[str, Any], out: Path) -> Path:
     """Writes a statement or a bill to a file, whole or not at all; equal ones as equal bytes."""
     from lithify.store.blobs import write_atomic
 
-    path = api.check_out(out)
+    path = writing.check_out(out)
     write_atomic(path, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode(), 0o644)
     return path
 

@@ -20,8 +20,7 @@ from lithify.store.signatures import Signatures
 if TYPE_CHECKING:
     from lithify.model.model import Model
     from lithify.store.home import Home
-
-    Place = Home | Path | str | None
+    from lithify.things import Place
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lithify.store.home import Home, open_home
 from lithify.store.tokens import Token, Tokens
+from lithify.things import open_home
 
-Place = Home | Path | str | None
+if TYPE_CHECKING:
+    from lithify.things import Place
 
 
 def add_token(name: str, aliases: Sequence[str], *, home: Place = None) -> str:
@@ -16,18 +17,14 @@ def add_token(name: str, aliases: Sequence[str], *, home: Place = None) -> str:
 
     Raises ``UsageError`` when the name is taken, or when an alias cannot be one.
     """
-    return Tokens(_home(home).catalog).add(name, aliases)
+    return Tokens(open_home(home).catalog).add(name, aliases)
 
 
 def revoke_token(name: str, *, home: Place = None) -> None:
     """Takes a token away: running servers refuse it within a second. ``NotFound`` when there is none of that name."""
-    Tokens(_home(home, create=False).catalog).revoke(name)
+    Tokens(open_home(home, create=False).catalog).revoke(name)
 
 
 def tokens(*, home: Place = None) -> list[Token]:
     """All tokens, oldest first, without their secrets."""
-    return Tokens(_home(home, create=False).catalog).all()
-
-
-def _home(home: Place, create: bool = True) -> Home:
-    return home if isinstance(home, Home) else open_home(home, create)
+    return Tokens(open_home(home, create=False).catalog).all()

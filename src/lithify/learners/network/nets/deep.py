@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
 from lithify.errors import RecipeError
-from lithify.learners.network.nets.layers import Group, scaled
+from lithify.learners.network.nets.layers import scaled
+from lithify.learners.network.nets.whitened import Whitened
 
 if TYPE_CHECKING:
     from lithify.learners.network.inputs import Inputs
@@ -19,38 +19,6 @@ if TYPE_CHECKING:
 _PATCH = 4
 _FILTERS = 24
 _WIDTHS = (64, 128, 256, 384)
-
-
-class Deep(nn.Module):
-    """Whitening at half the resolution, groups, the largest value of each channel, a linear head without a bias.
-
-    Parameters
-    ----------
-    channels, outputs : int
-        Of the images; scores.
-    widths : tuple of int
-        Channels of each group.
-    depth : int
-        Convolutions in a group after its first.
-    """
-
-    def __init__(self, channels: int, outputs: int, widths: tuple[int, ...], depth: int) -> None:
-        super().__init__()
-        self.whiten = nn.Conv2d(channels, _FILTERS, _PATCH, stride=2, padding=1)
-        self.whiten.weight.requires_grad_(False)
-        inner = zip((_FILTERS, *widths[:-1]), widths, strict=True)
-        self.groups = nn.Sequential(*(Group(before, after, depth) for before, after in inner))
-        self.pool = nn.AdaptiveMaxPool2d(1)
-        self.head = nn.Linear(widths[-1], outputs, bias=False)
-        self.head.begin_small = True  # type: ignore[assignment]
-
-    def embed(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, channels, side, side) to (n, widths[-1])."""
-        return torch.flatten(self.pool(self.groups(torch.relu(self.whiten(x)))), 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, channels, side, side) to (n, outputs) scores."""
-        return self.head(self.embed(x))  # type: ignore[no-any-return]
 
 
 def build(inputs: Inputs, outputs: int, width: float = 1.0, depth: int = 2) -> nn.Module:
@@ -80,4 +48,5 @@ def build(inputs: Inputs, outputs: int, width: float = 1.0, depth: int = 2) -> n
             found=f"{inputs.side}",
             hint="Leave network.net out, or take 'small'.",
         )
-    return Deep(inputs.channels, outputs, scaled(_WIDTHS[:groups], width), depth)
+    whiten = nn.Conv2d(inputs.channels, _FILTERS, _PATCH, stride=2, padding=1)
+    return Whitened(whiten, outputs, scaled(_WIDTHS[:groups], width), depth)

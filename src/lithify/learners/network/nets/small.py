@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 
-from lithify.learners.network.nets.layers import Group, scaled
+from lithify.learners.network.nets.layers import scaled
+from lithify.learners.network.nets.whitened import Whitened
 
 if TYPE_CHECKING:
     from lithify.learners.network.inputs import Inputs
@@ -24,39 +24,6 @@ _WIDTHS = ((128,), (64, 192), (32, 128, 256))
 """Of one, two and three groups."""
 _LEAST = 2
 """Pixels of the side of the last maps, at least."""
-
-
-class Small(nn.Module):
-    """Whitening, groups, the largest value of each channel, a linear head without a bias.
-
-    Parameters
-    ----------
-    channels, outputs : int
-        Of the images; scores.
-    widths : tuple of int
-        Channels of each group.
-    depth : int
-        Convolutions in a group after its first.
-    """
-
-    def __init__(self, channels: int, outputs: int, widths: tuple[int, ...], depth: int) -> None:
-        super().__init__()
-        filters = min(_FILTERS, 2 * channels * _PATCH * _PATCH)
-        self.whiten = nn.Conv2d(channels, filters, _PATCH)
-        self.whiten.weight.requires_grad_(False)
-        inner = zip((filters, *widths[:-1]), widths, strict=True)
-        self.groups = nn.Sequential(*(Group(before, after, depth) for before, after in inner))
-        self.pool = nn.AdaptiveMaxPool2d(1)
-        self.head = nn.Linear(widths[-1], outputs, bias=False)
-        self.head.begin_small = True  # type: ignore[assignment]
-
-    def embed(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, channels, side, side) to (n, widths[-1])."""
-        return torch.flatten(self.pool(self.groups(torch.relu(self.whiten(x)))), 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, channels, side, side) to (n, outputs) scores."""
-        return self.head(self.embed(x))  # type: ignore[no-any-return]
 
 
 def build(inputs: Inputs, outputs: int, width: float = 1.0, depth: int = 1) -> nn.Module:
@@ -75,7 +42,9 @@ def build(inputs: Inputs, outputs: int, width: float = 1.0, depth: int = 1) -> n
         Convolutions in a group after its first.
     """
     first, *more = scaled(_WIDTHS[groups(inputs.side) - 1], width)
-    return Small(inputs.channels, outputs, (max(_LANES, first // _LANES * _LANES), *more), depth)
+    filters = min(_FILTERS, 2 * inputs.channels * _PATCH * _PATCH)
+    whiten = nn.Conv2d(inputs.channels, filters, _PATCH)
+    return Whitened(whiten, outputs, (max(_LANES, first // _LANES * _LANES), *more), depth)
 
 
 def groups(side: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ from lithify.store.home import Home, open_home
 
 settings.register_profile("lithify", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("lithify")
+
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:  # as nohup and shells leave them, and every process a test starts
+        signal.signal(number, usual)
 
 CANARY = "xylograph-canary"
 WORDS = {

@@ -182,3 +182,11 @@ def test_group_by_a_header_field(home, tmp_path, message):
     for group in np.unique(snap.table.group):
         assert len(set(snap.table.side[snap.table.group == group].tolist())) == 1
     assert 10 <= len(snap.rows("test")) <= 30
+
+
+@given(st.lists(st.integers(0, 40), max_size=60))
+def test_groups_are_numbered_as_by_sorting(group: list[int]) -> None:
+    numbers = np.array(group, dtype=np.int64)
+    first, member = split._groups(numbers)
+    _, expected_first, expected_member = np.unique(numbers, return_index=True, return_inverse=True)
+    assert (first.tolist(), member.tolist()) == (expected_first.tolist(), expected_member.tolist())

@@ -236,7 +236,7 @@ def _unchanged(home: Home, parent: Snapshot, name: str | None, problems: Sequenc
 def _split_facts(rows: Rows, task: Task) -> split.Facts:
     table = rows.table
     strata = table.label if task == "classification" else split.strata(table.value)
-    return split.Facts(table.key, strata, table.time, table.group, rows.given, table.field_group != 0)
+    return split.Facts(table.key[:, :8], strata, table.time, table.group, rows.given, table.field_group != 0)
 
 
 def _check_training(rows: Rows, task: Task) -> None:

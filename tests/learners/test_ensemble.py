@@ -10,10 +10,12 @@ import pytest
 from lithify import numerics
 from lithify.checks import make_table_case
 from lithify.data.params import read
+from lithify.learners.boosting import boosting
 from lithify.learners.ensemble import jobs, rules
 from lithify.learners.ensemble.ensemble import Ensemble
 from lithify.learners.ensemble.rules import MOST_REPEATS, EnsembleParams, named, settle, within
 from lithify.learners.folds import fold_of
+from lithify.learners.forest.forest import Forest, from_arrays
 from lithify.training.executor import Threads, never
 
 BOOSTING = {"learner": "boosting", "members": 2, "rounds": 2, "min_rows_leaf": 3, "pairs": 0}
@@ -102,10 +104,21 @@ def test_bags_are_averaged() -> None:
     raw = learner.predict(state, data.blocks)
     alone = [
         member["weight"] / len(member["parts"]) * one.predict(part, data.blocks)
-        for member, (one, parts, _) in zip(state.facts["members"], learner._members(state), strict=True)
-        for part in parts
+        for member, (parts, _) in zip(state.facts["members"], learner._members(state), strict=True)
+        for one, part in parts
     ]
     assert np.allclose(raw, sum(alone), atol=1e-12)
+
+
+def test_what_parts_derive_is_derived_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several bags of a member must not push each other out."""
+    learner, state, data = _trained([BOOSTING], repeats=3)
+    forests: list[Forest] = []
+    monkeypatch.setattr(boosting, "from_arrays", lambda arrays: forests.append(from_arrays(arrays)) or forests[-1])
+    first = learner.predict(state, data.blocks)
+    assert len(forests) == len(state.facts["members"][0]["parts"]) == 3
+    assert np.array_equal(learner.predict(state, data.blocks), first)
+    assert len(forests) == 3
 
 
 def test_held_out_scores_are_by_parts_that_have_not_seen_the_row() -> None:

@@ -122,7 +122,8 @@ class Ensemble(Learner):
                 parts += jobs.finished(member, states.job(state, key), its)
             spec = jobs.spec(self.params, keys[0], live)
             finished.append((spec, parts))
-            scores.append(None if len(members) == 1 else self._held_out(jobs.made(spec), parts, data))
+            made = [(jobs.made(spec), part) for part in parts]
+            scores.append(None if len(members) == 1 else self._held_out(made, data))
         weights = select(
             scores,
             data.target[data.train],
@@ -136,8 +137,8 @@ class Ensemble(Learner):
     def predict(self, state: State, blocks: Blocks) -> NDArray[np.float64]:
         """The weighted average of the members' raw scores."""
         out = np.zeros((len(next(iter(blocks.values()))), max(1, state.facts["classes"])))
-        for member, parts, weight in self._members(state):
-            for part in parts:
+        for parts, weight in self._members(state):
+            for member, part in parts:
                 out += (weight / len(parts)) * member.predict(part, blocks)
         return out
 
@@ -145,8 +146,8 @@ class Ensemble(Learner):
         """The weighted average of what the members say."""
         shares: dict[str, NDArray[np.float64]] = {}
         base = 0.0
-        for member, parts, weight in self._members(state):
-            for part in parts:
+        for parts, weight in self._members(state):
+            for member, part in parts:
                 found, its_base = member.contributions(part, blocks, column)
                 base += weight / len(parts) * its_base
                 for name, values in found.items():
@@ -156,8 +157,8 @@ class Ensemble(Learner):
     def held_out(self, state: State, data: TrainingData) -> NDArray[np.float64] | None:
         """The weighted average of the members' scores of rows they have not seen."""
         out = np.zeros((len(data.train), data.outputs))
-        for member, parts, weight in self._members(state):
-            scores = self._held_out(member, parts, data)
+        for parts, weight in self._members(state):
+            scores = self._held_out(parts, data)
             if scores is None:
                 return None
             out += weight * scores
@@ -166,8 +167,8 @@ class Ensemble(Learner):
     def importances(self, state: State, features: Features, fitted: State) -> NDArray[np.float64] | None:
         """The weighted average of those of the members that know them."""
         out = np.zeros(len(features.columns(fitted)))
-        for member, parts, weight in self._members(state):
-            for part in parts:
+        for parts, weight in self._members(state):
+            for member, part in parts:
                 found = member.importances(part, features, fitted)
                 if found is not None:
                     out += (weight / len(parts)) * found
@@ -176,8 +177,8 @@ class Ensemble(Learner):
     def audit(self, state: State, features: Features, fitted: State, classes: int) -> None:
         """Checks the list of members and has each of them check its own."""
         states.check(state, classes, max(2, self.params.folds) * self.params.repeats)
-        for member, parts, _ in self._members(state):
-            for part in parts:
+        for parts, _ in self._members(state):
+            for member, part in parts:
                 member.audit(part, features, fitted, classes)
 
     def admit(self, state: State, data: TrainingData) -> None:
@@ -206,7 +207,7 @@ class Ensemble(Learner):
         return jobs.trains(self.params, key, state.facts["live"]).figures(states.job(state, key))
 
     def _members(self, state: State) -> list[states.Member]:
-        """The members of a finished state, made once: they keep what they derive from their own states."""
+        """The members of a finished state, made once: their learners keep what they derive."""
         finished = self._finished
         if finished is None or finished[0] is not state:
             finished = self._finished = (state, list(states.members(state)))
@@ -259,29 +260,30 @@ class Ensemble(Learner):
         gone = [f"c{c}" for c in live if facts["phase"] == rungs or c not in facts["live"]]
         return states.without(State(state.arrays, facts), gone)
 
-    def _held_out(self, member: Learner, parts: Sequence[State], data: TrainingData) -> NDArray[np.float64] | None:
+    def _held_out(self, parts: Sequence[states.Part], data: TrainingData) -> NDArray[np.float64] | None:
         """Scores of the training rows by parts that have not seen them, the mean of all bags; None without such parts.
 
         Every bag has the folds that it was trained with.
         """
-        size = 1 if jobs.bags(type(member)) else self.params.folds
+        alone = jobs.bags(type(parts[0][0]))
+        size = 1 if alone else self.params.folds
         out = np.zeros((len(data.train), data.outputs))
         for bag in range(len(parts) // size):
             its, some = jobs.parted_anew(data, bag), parts[bag * size : (bag + 1) * size]
-            found = member.held_out(some[0], its) if jobs.bags(type(member)) else _left_out(member, some, its)
+            found = some[0][0].held_out(some[0][1], its) if alone else _left_out(some, its)
             if found is None:
                 return None
             out += found / (len(parts) // size)
         return out
 
 
-def _left_out(member: Learner, parts: Sequence[State], data: TrainingData) -> NDArray[np.float64] | None:
+def _left_out(parts: Sequence[states.Part], data: TrainingData) -> NDArray[np.float64] | None:
     """Scores of the training rows, each by the part whose fold it is in; None where one fold holds all rows."""
     fold = fold_of(data.group[data.train], len(parts), data.seed)
     if not parted(fold):
         return None
     out = np.empty((len(fold), data.outputs))
-    for number, part in enumerate(parts):
+    for number, (member, part) in enumerate(parts):
         held = np.flatnonzero(fold == number)
         for at in range(0, len(held), _SCORED):
             some = held[at : at + _SCORED]

@@ -18,8 +18,10 @@ from lithify.learners.registry import learner
 _PROGRESS = {"phase": int, "at": int, "live": list, "steps": dict, "jobs": dict}
 _MEMBER: dict[str, Any] = {"learner": str, "params": dict, "weight": (int, float), "parts": list}
 _JOB = re.compile(r"c\d{1,6}|m\d{1,6}\.\d{1,6}")
-Member = tuple[Learner, list[State], float]
-"""Learner, parts, weight."""
+Part = tuple[Learner, State]
+"""A finished state, and a learner of its own, which keeps what it derives from it."""
+Member = tuple[list[Part], float]
+"""Parts, weight."""
 
 MOST_MEMBERS = 1000
 MEMBERS = ("boosting", "linear", "network", "tree")
@@ -94,12 +96,13 @@ def members(state: State) -> Iterator[Member]:
     """The members of a sealed state."""
     for number, facts in enumerate(state.facts["members"]):
         learns = learner(facts["learner"])
+        params = read(learns.Params, facts["params"])
         parts = []
         for at, its in enumerate(facts["parts"]):
             head = f"{number}.{at}/"
             arrays = {name[len(head) :]: array for name, array in state.arrays.items() if name.startswith(head)}
-            parts.append(State(arrays, its))
-        yield learns(read(learns.Params, facts["params"])), parts, float(facts["weight"])
+            parts.append((learns(params), State(arrays, its)))
+        yield parts, float(facts["weight"])
 
 
 def check(state: State, classes: int, folds: int) -> None:

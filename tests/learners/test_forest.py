@@ -113,7 +113,7 @@ def expected(forest: Forest, tree: int, at: int, row: np.ndarray, known: frozens
     return sum(value * weight for value, weight in sides) / cover, cover
 
 
-@pytest.mark.parametrize("leaves", [[1], [2, 1, 31, 32], [33, 7, 64, 1, 5], [65, 3]])
+@pytest.mark.parametrize("leaves", [[1], [2, 1, 31, 32], [33, 7, 64, 1, 5], [65, 3, 200], [1024], [1025]])
 def test_every_way_to_score_is_the_words_of_the_format(leaves: list[int]) -> None:
     forest, rows = grow(1, leaves, outputs=2), sample(2, 300)
     audit(forest, COLUMNS, 2)
@@ -128,7 +128,7 @@ def test_every_way_to_score_is_the_words_of_the_format(leaves: list[int]) -> Non
         assert np.array_equal(totals, expected[:40])
     for few in (1, 2, 31, 33):
         assert np.array_equal(score(forest, rows[:few]), expected[:few])
-    assert (quick(forest) is None) == (max(leaves) > 64)
+    assert (quick(forest) is None) == (max(leaves) > 1024)
 
 
 def test_shares_add_up_to_the_score() -> None:

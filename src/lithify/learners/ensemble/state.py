@@ -96,7 +96,7 @@ def members(state: State) -> Iterator[Member]:
     """The members of a sealed state."""
     for number, facts in enumerate(state.facts["members"]):
         learns = learner(facts["learner"])
-        params = read(learns.Params, facts["params"])
+        params: Any = read(learns.Params, facts["params"])
         parts = []
         for at, its in enumerate(facts["parts"]):
             head = f"{number}.{at}/"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,14 @@ from lithify.kernels import compiled
 from lithify.learners.forest.forest import CATEGORICAL, Forest
 from lithify.learners.forest.kernels import ZERO_LEFT
 from lithify.learners.forest.nodes import kinds
-from lithify.learners.forest.quick_kernels import LOWEST_32, LOWEST_64, TOGETHER
+from lithify.learners.forest.quick_kernels import LEAVES, LOWEST, TOGETHER
 
 KERNELS = "lithify.learners.forest.quick_kernels"
 _EDGES = 253
 """Thresholds of a lane at most: with both ends and both places for missing values bins have 8 bits."""
+_MOST = 1024
+"""Leaves of a tree at most: with more it would be quicker to walk down."""
+_ALL = np.uint32(0xFFFFFFFF)
 _TABLES = 2**23
 """Words in the tables of categorical nodes at most."""
 
@@ -23,29 +26,63 @@ _TABLES = 2**23
 def quick(forest: Forest) -> tuple[NDArray[Any], ...] | None:
     """What :func:`lithify.learners.forest.quick_kernels.add_trees` takes.
 
-    None where a tree has more than 64 leaves, or the sets of the forest would need too much room.
+    None where a tree has more than 1,024 leaves, or the sets of the forest would need too much room.
     """
     sizes = np.diff(forest.start)
-    most = int(sizes.max(initial=1))
-    tree = np.repeat(np.arange(len(forest)), sizes - 1)
-    codes = _codes(forest)
-    if most > 64 or len(_pairs(forest, tree)[0]) * (int(codes.max(initial=0)) + 1) > _TABLES:
+    if int(sizes.max(initial=1)) > _MOST:
         return None
-    dtype = np.uint32 if most <= 32 else np.uint64
     begin, middle = np.zeros((2, len(forest.feature)), dtype=np.int64)
     rank = np.zeros(len(forest.value), dtype=np.int64)
     compiled(KERNELS).ranges(forest.start.copy(), forest.left.copy(), forest.right.copy(), begin, middle, rank)
+    part_start = _offsets(-(-sizes // LEAVES))
+    clearing = _clearing(begin, middle, np.repeat(part_start[:-1], sizes - 1))
+    sets = forest.flags[clearing.node] == CATEGORICAL
+    codes = _codes(forest)
+    tables = _tables(forest, clearing.only(sets), int(part_start[-1]), codes)
+    if tables is None:
+        return None
+    part = np.repeat(part_start[:-1], sizes) + rank // LEAVES
+    lanes = _lanes(forest, clearing.only(~sets), int(part_start[-1]))
+    return (*lanes, *tables, forest.output.copy(), part_start, _values(forest, part, rank % LEAVES))
+
+
+class Clearing(NamedTuple):
+    """What nodes clear when a row goes right, each a part of a tree at a time.
+
+    Attributes
+    ----------
+    node : (P,) int64
+    part : (P,) int64
+        Of 32 leaves each, from left to right.
+    mask : (P,) uint32
+        The leaves of the part that stay.
+    """
+
+    node: NDArray[np.int64]
+    part: NDArray[np.int64]
+    mask: NDArray[np.uint32]
+
+    def only(self, those: NDArray[np.bool_]) -> Clearing:
+        """Some of them."""
+        return Clearing(self.node[those], self.part[those], self.mask[those])
+
+
+def _clearing(begin: NDArray[np.int64], middle: NDArray[np.int64], first: NDArray[np.int64]) -> Clearing:
+    """Each node as often as its leaves ``begin`` to ``middle`` lie in a part; ``first`` the first part of its tree."""
+    reaches = (middle - 1) // LEAVES - begin // LEAVES + 1
+    node = np.repeat(np.arange(len(begin)), reaches)
+    word = begin[node] // LEAVES + np.arange(len(node)) - _offsets(reaches)[node]
+    low = np.maximum(begin[node] - word * LEAVES, 0)
+    high = np.minimum(middle[node] - word * LEAVES, LEAVES)
     one = np.uint64(1)
-    below = (one << (middle - begin).astype(np.uint64)) - one
-    mask = (~(below << begin.astype(np.uint64))).astype(dtype)
-    tables = (*_lanes(forest, tree, mask), *_tables(forest, tree, mask, codes))
-    return (*tables, forest.output.copy(), _values(forest, rank, most))
+    gone = ((one << (high - low).astype(np.uint64)) - one) << low.astype(np.uint64)
+    return Clearing(node, first[node] + word, (~gone).astype(np.uint32))
 
 
-def _lanes(forest: Forest, tree: NDArray[np.int64], mask: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+def _lanes(forest: Forest, clearing: Clearing, parts: int) -> tuple[NDArray[Any], ...]:
     """The nodes with thresholds. A lane is a column, with zero missing or not, and 253 edges at most."""
-    at = np.flatnonzero(forest.flags != CATEGORICAL)
-    feature, kind, threshold = forest.feature[at], kinds(forest.flags)[at], forest.threshold[at]
+    node, part, mask = clearing
+    feature, kind, threshold = forest.feature[node], kinds(forest.flags)[node], forest.threshold[node]
     order = np.lexsort((threshold, kind >= ZERO_LEFT, feature))
     feature, kind, threshold = feature[order], kind[order], threshold[order]
     fresh_column = _changes(feature) | _changes(kind >= ZERO_LEFT)
@@ -56,12 +93,14 @@ def _lanes(forest: Forest, tree: NDArray[np.int64], mask: NDArray[Any]) -> tuple
     lane, edge = np.cumsum(fresh_lane) - 1, place % _EDGES
     edges = np.full((int(fresh_lane.sum()), 256), np.inf)
     edges[lane, edge] = threshold
-    used = np.bincount(tree[at], minlength=len(forest))
+    used = np.bincount(part, minlength=parts)
     start = _offsets(-(-used // TOGETHER) * TOGETHER)
-    to = (start[tree[at]] + np.arange(len(at)) - _offsets(used)[tree[at]])[order]
+    place = np.empty(len(part), dtype=np.int64)
+    place[np.argsort(part, kind="stable")] = np.arange(len(part))
+    to = (start[part] + place - _offsets(used)[part])[order]
     node_lane, node_edge = np.zeros(start[-1], np.int32), np.full(start[-1], 255, np.uint8)
-    node_mask = np.full(start[-1], ~mask.dtype.type(0), mask.dtype)
-    node_lane[to], node_edge[to], node_mask[to] = 2 * lane + (kind & 1), edge + 1, mask[at][order]
+    node_mask = np.full(start[-1], _ALL)
+    node_lane[to], node_edge[to], node_mask[to] = 2 * lane + (kind & 1), edge + 1, mask[order]
     lanes = np.stack([feature, kind >= ZERO_LEFT], axis=1)[fresh_lane].astype(np.int32)
     return lanes, edges, start, node_lane, node_edge, node_mask
 
@@ -73,39 +112,35 @@ def _codes(forest: Forest) -> NDArray[np.int64]:
     return codes
 
 
-def _pairs(forest: Forest, tree: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The trees and columns that meet at a categorical node, as one number each; and the number of each such node."""
-    sets = forest.flags == CATEGORICAL
-    return np.unique(tree[sets] * forest.width + forest.feature[sets], return_inverse=True)
-
-
 def _tables(
-    forest: Forest, tree: NDArray[np.int64], mask: NDArray[Any], codes: NDArray[np.int64]
-) -> tuple[NDArray[Any], ...]:
-    """The nodes with sets: for each tree and column of codes, the leaves that each code can end in.
+    forest: Forest, clearing: Clearing, parts: int, codes: NDArray[np.int64]
+) -> tuple[NDArray[Any], ...] | None:
+    """The nodes with sets: for each part of a tree and column of codes, the leaves that each code can end in.
 
-    The last word of each is for codes that are in no set.
+    The last word of each is for codes that are in no set. None where they need too much room.
     """
-    pairs, pair = _pairs(forest, tree)
+    node, part, mask = clearing
+    pairs, pair = np.unique(part * forest.width + forest.feature[node], return_inverse=True)
     column = np.flatnonzero(codes)
     size = codes[pairs % max(1, forest.width)]
     begin = _offsets(size + 1)
-    table_mask = np.full(begin[-1], ~mask.dtype.type(0), mask.dtype)
-    masks = mask[forest.flags == CATEGORICAL]
-    sets = (forest.set_start.copy(), forest.set_bits.copy())
-    compiled(KERNELS).fill(begin[:-1][pair], size[pair], masks, *sets, table_mask)
+    if begin[-1] > _TABLES:
+        return None
+    table_mask = np.full(begin[-1], _ALL)
+    number = (np.cumsum(forest.flags == CATEGORICAL) - 1)[node]
+    sets = (forest.set_start[number], forest.set_start[number + 1], forest.set_bits.copy())
+    compiled(KERNELS).fill(begin[:-1][pair], size[pair], mask, *sets, table_mask)
     which = np.searchsorted(column, pairs % max(1, forest.width))
     columns = np.stack([column, codes[column]], axis=1).astype(np.int32)
-    table_start = np.searchsorted(pairs, np.arange(len(forest) + 1) * forest.width)
+    table_start = np.searchsorted(pairs, np.arange(parts + 1) * forest.width)
     return columns, table_start, np.stack([which, begin[:-1]], axis=1), table_mask
 
 
-def _values(forest: Forest, rank: NDArray[np.int64], most: int) -> NDArray[np.float64]:
-    """Leaf values (T, 32 or 64) where the kernel looks for them."""
-    many, number, shift = (32, LOWEST_32, 27) if most <= 32 else (64, LOWEST_64, 58)
-    places = np.array([((number << power) % 2**many) >> shift for power in range(many)])
-    values = np.zeros((len(forest), many))
-    values[np.repeat(np.arange(len(forest)), np.diff(forest.start)), places[rank]] = forest.value
+def _values(forest: Forest, part: NDArray[np.int64], bit: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Leaf values (parts, 32) where the kernel looks for them."""
+    places = np.array([((LOWEST << power) % 2**LEAVES) >> 27 for power in range(LEAVES)])
+    values = np.zeros((int(part.max(initial=-1)) + 1, LEAVES))
+    values[part, places[bit]] = forest.value
     return values
 
 

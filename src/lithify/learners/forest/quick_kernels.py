@@ -3,6 +3,7 @@
 The leaves of a tree, from left to right, are the bits of a word that begins with all bits set. A node whose answer is
 "right" clears the leaves to its left; the lowest bit that is left over is the leaf where the row ends (Lucchese et al.
 2015, "QuickScorer", doi:10.1145/2766462.2767733; Lucchese et al. 2016, doi:10.1145/2911451.2914758 for blocks of rows).
+A tree of more than 32 leaves is cut into parts of 32; most nodes clear leaves of one part only, and are asked there.
 Values are first cut into bins by the thresholds that the forest has itself, so that a comparison of bins gives exactly
 what the comparison of numbers gives.
 """
@@ -23,8 +24,11 @@ BLOCK = 128
 TOGETHER = 4
 """Nodes at a time; a tree is filled up with nodes that clear nothing."""
 
-LOWEST_32, LOWEST_64 = 0x077CB531, 0x03F79D71B4CB0A89
-"""De Bruijn numbers: times a power of two, the top 5 (or 6) bits tell which power it was."""
+LEAVES = 32
+"""Of a part of a tree; words of 32 bits, of which a processor clears twice as many at a time as of 64."""
+
+LOWEST = 0x077CB531
+"""De Bruijn's number: times a power of two, the top 5 bits tell which power it was."""
 
 
 @kernel
@@ -57,12 +61,12 @@ def ranges(start: Any, left: Any, right: Any, begin: Any, middle: Any, rank: Any
 
 
 @kernel
-def fill(begin: Any, size: Any, mask: Any, set_start: Any, set_bits: Any, table_mask: Any) -> None:
+def fill(begin: Any, size: Any, mask: Any, set_start: Any, set_end: Any, set_bits: Any, table_mask: Any) -> None:
     """Clears ``mask`` from the words of the codes, and of the one after them, that go right at a categorical node."""
     for at in range(len(begin)):
         for code in range(size[at] + 1):
             word = set_start[at] + (code >> 5)
-            inside = word < set_start[at + 1] and (set_bits[word] >> np.uint32(code & 31)) & np.uint32(1)
+            inside = word < set_end[at] and (set_bits[word] >> np.uint32(code & 31)) & np.uint32(1)
             if not inside:
                 table_mask[begin[at] + code] &= mask[at]
 
@@ -104,9 +108,9 @@ def look_up(rows: Any, first: int, many: int, columns: Any, codes: Any) -> None:
 
 
 @kernel
-def leave(start: Any, lane: Any, edge: Any, mask: Any, tree: int, bins: Any, word: Any) -> None:
-    """Clears the leaves that rows of the block cannot end in, by the nodes with thresholds of one tree."""
-    for at in range(start[tree], start[tree + 1], TOGETHER):
+def leave(start: Any, lane: Any, edge: Any, mask: Any, part: int, bins: Any, word: Any) -> None:
+    """Clears the leaves that rows of the block cannot end in, by the nodes with thresholds of one part of a tree."""
+    for at in range(start[part], start[part + 1], TOGETHER):
         a, b, c, d = bins[lane[at]], bins[lane[at + 1]], bins[lane[at + 2]], bins[lane[at + 3]]
         ea, eb, ec, ed = edge[at], edge[at + 1], edge[at + 2], edge[at + 3]
         ma, mb, mc, md = mask[at], mask[at + 1], mask[at + 2], mask[at + 3]
@@ -130,20 +134,22 @@ def add_trees(
     table: Any,
     table_mask: Any,
     output: Any,
+    part_start: Any,
     value: Any,
     totals: Any,
 ) -> None:
     """Adds the leaf values of all trees to ``totals`` (n, K), tree by tree for each of ``rows`` (n, d).
 
-    ``lane``, ``edge`` and ``mask`` are the nodes with thresholds, those of tree t from ``start[t]``. ``table`` (S, 2)
-    tells for a tree and a column of codes which column it is, and where the words for its codes begin in
-    ``table_mask``. ``value`` (T, 32 or 64) has the leaf values by the top bits of De Bruijn's product.
+    Tree t has the parts ``part_start[t]`` to ``part_start[t + 1]``. ``lane``, ``edge`` and ``mask`` are the nodes with
+    thresholds, those of part p from ``start[p]``. ``table`` (S, 2) tells for a part and a column of codes which column
+    it is, and where the words for its codes begin in ``table_mask``. ``value`` (P, 32) has the leaf values by the top
+    bits of De Bruijn's product.
     """
     bins = np.zeros((2 * len(lanes), BLOCK), dtype=np.uint8)
     codes = np.zeros((len(columns), BLOCK), dtype=np.int32)
-    word = np.empty(BLOCK, dtype=mask.dtype)
+    word = np.empty(BLOCK, dtype=np.uint32)
+    ends = np.empty(BLOCK, dtype=np.float64)
     sums = np.empty((totals.shape[1], BLOCK), dtype=np.float64)
-    wide = value.shape[1] == 64
     for first in range(0, len(rows), BLOCK):
         many = min(BLOCK, len(rows) - first)
         cut(rows, first, many, lanes, edges, bins)
@@ -152,23 +158,22 @@ def add_trees(
             for k in range(len(sums)):
                 sums[k, r] = totals[first + r, k]
         for tree in range(len(output)):
-            word[:] = ~mask.dtype.type(0)
-            leave(start, lane, edge, mask, tree, bins, word)
-            for number in range(table_start[tree], table_start[tree + 1]):
-                some = table_mask[table[number, 1] :]
-                code = codes[table[number, 0]]
-                for r in range(BLOCK):
-                    word[r] &= some[code[r]]
-            add = sums[output[tree]]
-            leaf = value[tree]
-            if wide:
+            for part in range(part_start[tree + 1] - 1, part_start[tree] - 1, -1):
+                word[:] = np.uint32(0xFFFFFFFF)
+                leave(start, lane, edge, mask, part, bins, word)
+                for number in range(table_start[part], table_start[part + 1]):
+                    some = table_mask[table[number, 1] :]
+                    code = codes[table[number, 0]]
+                    for r in range(BLOCK):
+                        word[r] &= some[code[r]]
+                leaf = value[part]
                 for r in range(BLOCK):  # the lowest bit alone, times De Bruijn's number
-                    lowest = np.uint64(word[r] & (~word[r] + np.uint64(1)))
-                    add[r] += leaf[(lowest * np.uint64(LOWEST_64)) >> np.uint64(58)]
-            else:
-                for r in range(BLOCK):
-                    least = np.uint32(word[r] & (~word[r] + np.uint32(1)))
-                    add[r] += leaf[np.uint32(least * np.uint32(LOWEST_32)) >> np.uint32(27)]
+                    lowest = np.uint32(word[r] & (~word[r] + np.uint32(1)))
+                    end = leaf[np.uint32(lowest * np.uint32(LOWEST)) >> np.uint32(27)]
+                    ends[r] = end if word[r] else ends[r]  # a word without leaves: the row ends further right
+            add = sums[output[tree]]
+            for r in range(BLOCK):
+                add[r] += ends[r]
         for r in range(many):
             for k in range(len(sums)):
                 totals[first + r, k] = sums[k, r]

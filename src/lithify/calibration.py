@@ -88,8 +88,13 @@ def apply_temperature(state: Mapping[str, Any], raw: ArrayLike) -> NDArray[np.fl
     scores = np.asarray(raw, dtype=np.float64)
     if state["kind"] == "temperature":
         return numerics.softmax(state["slope"] * scores)
-    z = state["slope"] * (scores[:, 1] - scores[:, 0]) + state["offset"]
-    return np.stack([numerics.sigmoid(-z), numerics.sigmoid(z)], axis=1)
+    z = scores[:, 1] - scores[:, 0]
+    z *= state["slope"]
+    z += state["offset"]
+    out = np.empty((len(z), 2))
+    out[:, 1] = numerics.sigmoid(z)
+    out[:, 0] = numerics.sigmoid(np.negative(z, out=z))
+    return out
 
 
 def apply_to_row(state: Mapping[str, Any], raw: Sequence[float]) -> list[float]:

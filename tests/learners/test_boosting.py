@@ -362,6 +362,19 @@ def test_bins_do_not_depend_on_how_the_rows_are_handed_over() -> None:
     assert texts[0] == texts[1]
 
 
+def test_lightgbm_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    """More categories than bins are no news to us, nor a reader's business."""
+    codes = np.arange(3000, dtype=np.int32)[:, None] % 400
+    wanted = data_settings(Boosting.settle(parameters.read(Boosting.Params, {"max_bins": 30}), 1000, 5, 2))
+    for at_once in (0, 1 << 30):
+        given = ({"categories": Codes(codes, (400,))}, np.arange(3000), wanted, None, at_once)
+        fresh = threading.Thread(target=binned, args=given)  # how loud LightGBM is, a thread remembers
+        fresh.start()
+        fresh.join()
+    found = capfd.readouterr()
+    assert (found.out, found.err) == ("", "")
+
+
 def test_settled_by_the_size_of_the_data() -> None:
     asked = parameters.read(Boosting.Params, {"leaves": 12})
     settled = Boosting.settle(asked, rows=5_000_000, columns=50, classes=7)

@@ -86,7 +86,7 @@ def binned(
     """
     lightgbm = engine()
     source: Any = matrix(blocks, rows) if fits(blocks, len(rows), at_once) else _pieces(blocks, rows)
-    made = lightgbm.Dataset(
+    made = _silent(lightgbm.Dataset)(
         source,
         label=np.zeros(len(rows), dtype=np.float32),  # LightGBM insists on one and never looks at it
         reference=like,
@@ -96,6 +96,16 @@ def binned(
     ).construct()
     _give_back(blocks)
     return made
+
+
+def _silent(kind: Any) -> Any:
+    """A ``lightgbm.Dataset`` that stays silent when it is made of pieces too, where LightGBM drops ``verbosity``."""
+
+    class Silent(kind):  # type: ignore[misc]
+        def get_params(self) -> dict[str, Any]:
+            return {**super().get_params(), "verbosity": -1}
+
+    return Silent
 
 
 def _pieces(blocks: Blocks, rows: NDArray[np.int64]) -> Any:

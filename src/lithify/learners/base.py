@@ -15,12 +15,14 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lithify.data.batches import Blocks, TrainingData
+from lithify.data.decoded import cores
 from lithify.data.state import State
 from lithify.errors import MalformedContainer
 from lithify.features.base import Features
@@ -200,9 +202,16 @@ class Learner(ABC):
             )
 
     def score(self, state: State, features: Features, fitted: State, contents: Sequence[bytes]) -> NDArray[np.float64]:
-        """Raw scores of contents, some at a time: memory stays flat, and blocks stay in the processor's cache."""
+        """Raw scores of contents, some at a time on all cores: memory stays flat, and blocks stay in the processor's cache."""
         pieces = [contents[at : at + SCORED] for at in range(0, len(contents), SCORED)]
-        return np.concatenate([self.predict(state, features.transform(fitted, piece)) for piece in pieces])
+
+        def one(piece: Sequence[bytes]) -> NDArray[np.float64]:
+            return self.predict(state, features.transform(fitted, piece))
+
+        if len(pieces) == 1:
+            return one(pieces[0])
+        with ThreadPoolExecutor(min(cores(), len(pieces))) as threads:
+            return np.concatenate(list(threads.map(one, pieces)))
 
     def score_all(
         self, state: State, features: Features, fitted: State, contents: Sequence[bytes]

@@ -260,10 +260,10 @@ class Boosting(Learner):
 
     def _forest(self, state: State) -> Forest:
         """The forest of a finished state; its tables are made once."""
-        opened = self._opened
-        if opened is None or opened[0] is not state:
-            opened = self._opened = (state, from_arrays(state.arrays))
-        return opened[1]
+        with self._lock:
+            if self._opened is None or self._opened[0] is not state:
+                self._opened = (state, from_arrays(state.arrays))
+            return self._opened[1]
 
 
 def _made(state: State) -> tuple[Pairs | Statistics | None, ...]:

@@ -208,10 +208,10 @@ class Ensemble(Learner):
 
     def _members(self, state: State) -> list[states.Member]:
         """The members of a finished state, made once: their learners keep what they derive."""
-        finished = self._finished
-        if finished is None or finished[0] is not state:
-            finished = self._finished = (state, list(states.members(state)))
-        return finished[1]
+        with self._lock:
+            if self._finished is None or self._finished[0] is not state:
+                self._finished = (state, list(states.members(state)))
+            return self._finished[1]
 
     def _live(self, rung: int) -> int:
         """How many candidates take part in a rung."""

@@ -10,6 +10,7 @@ missing value (NaN) goes where the node says; so does zero at a node that counts
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar, cast
@@ -75,6 +76,7 @@ class Forest:
     scale: NDArray[np.float64]
     bias: NDArray[np.float64]
     _derived: dict[str, Any] = field(default_factory=dict, repr=False, init=False)
+    _deriving: Any = field(default_factory=threading.RLock, repr=False, init=False)
 
     def __len__(self) -> int:
         return len(self.output)
@@ -109,8 +111,9 @@ class Forest:
 
     def derive(self, name: str, make: Callable[[Forest], Derived]) -> Derived:
         """What ``make`` gives for this forest, made once; never sealed."""
-        if name not in self._derived:
-            self._derived[name] = make(self)
+        with self._deriving:
+            if name not in self._derived:
+                self._derived[name] = make(self)
         return cast(Derived, self._derived[name])
 
 

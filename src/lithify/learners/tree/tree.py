@@ -252,10 +252,10 @@ class Tree(Learner):
 
     def _open(self, state: State) -> Forest:
         """The forest of a finished state, kept for the next call."""
-        opened = self._opened
-        if opened is None or opened[0] is not state:
-            opened = self._opened = (state, forests.from_arrays(state.arrays, TREE))
-        return opened[1]
+        with self._lock:
+            if self._opened is None or self._opened[0] is not state:
+                self._opened = (state, forests.from_arrays(state.arrays, TREE))
+            return self._opened[1]
 
 
 def _audit_facts(facts: Mapping[str, Any], classes: int, columns: int) -> None:

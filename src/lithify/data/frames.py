@@ -96,7 +96,7 @@ def _columns(thing: object, label: str | None) -> tuple[str, list[tuple[object, 
         index = [str(name) for name in frame.index.names if name is not None]
         notes = [f"The index {listed(map(repr, index))} is left out; reset_index() makes it a column."] if index else []
         names = [" ".join(map(str, name)) if isinstance(name, tuple) else name for name in frame.columns]
-        return "a pandas frame", [(name, frame.iloc[:, i]) for i, name in enumerate(names)], notes
+        return "a pandas frame", [(name, values) for name, (_, values) in zip(names, frame.items(), strict=True)], notes
     if _instance(thing, "polars", "LazyFrame") is not None:
         raise UsageError("A lazy frame holds no rows yet.", hint="Give frame.collect().")
     if (frame := _instance(thing, "polars", "DataFrame")) is not None:

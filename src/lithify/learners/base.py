@@ -202,7 +202,7 @@ class Learner(ABC):
             )
 
     def score(self, state: State, features: Features, fitted: State, contents: Sequence[bytes]) -> NDArray[np.float64]:
-        """Raw scores of contents, some at a time on all cores: memory stays flat, and blocks stay in the processor's cache."""
+        """Raw scores of contents, some at a time on all cores: memory stays flat, blocks stay in the cache."""
         pieces = [contents[at : at + SCORED] for at in range(0, len(contents), SCORED)]
 
         def one(piece: Sequence[bytes]) -> NDArray[np.float64]:

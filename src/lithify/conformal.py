@@ -269,6 +269,11 @@ def sentences(state: Mapping[str, Any], labels: Sequence[str] = ()) -> list[str]
             f"Sets hold the true label of {claimed} of rows, by {rows:,} rows of all labels together. Too few "
             f"calibration rows to claim it of each label: it would take {needed:,} of one."
         ]
+    if few and len(few) == len(labels):
+        return [
+            f"Too few calibration rows for sets of {claimed} coverage, {rows:,}: every set holds every label. It would "
+            f"take {needed:,} of a label."
+        ]
     if few:
         those = f"{len(few):,} labels" if len(few) > _NAMED else ", ".join(few)
         lines.append(f"Too few calibration rows for that of {those}: {_instead(state, claimed, len(few))}")

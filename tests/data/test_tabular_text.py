@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import lzma
+import random
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -379,3 +380,24 @@ def test_nothing_that_tells_rows_apart(tmp_path: Path) -> None:
     path = put(tmp_path / "a.csv", "one,target\n" + "same,x\nsame,y\n" * 20)
     with pytest.raises(UsageError, match=r"No column is left.*'one' \(all cells are equal\).*--field"):
         open_source(path)
+
+
+@pytest.mark.parametrize("name", ["random.csv", "random.tsv", "random.jsonl", "random.csv.gz", "folder/random.csv"])
+def test_what_is_not_text_is_no_table(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    content = random.Random(7).randbytes(50_000)
+    put(path, gzip.compress(content) if name.endswith(".gz") else content)
+    given = path if path.parent == tmp_path else path.parent
+    if given.is_dir():
+        put(given / "fine.csv", "a,label\n1,x\n")
+    with pytest.raises(UnknownSource) as raised:
+        open_source(given)
+    assert raised.value.found == "binary data"
+    assert "random." in str(raised.value)
+
+
+@given(st.binary(min_size=2_000, max_size=4_000))
+def test_any_bytes_are_refused_or_read(content: bytes) -> None:
+    with contextlib.suppress(UnknownSource, TooFewRows):
+        assert sniffed(Member("a.csv", len(content), lambda: io.BytesIO(content))).columns

@@ -230,13 +230,13 @@ def _open_single(
     form = tabular_open.sniff(head, name)
     if form is not None and (known or _asked_for(form, asked) or (kind is None and _is_table(form))):
         return tabular_open.open_text(file, {plain: form}, kind, asked, like)
+    if layout.content_of(head) == "binary" and kind is None:
+        raise _unknown(file.path, head)
     if plain.lower().endswith(".json") and kind is None:
         hint = "Write one object per line, and name the file .jsonl."
         raise UnknownSource(f"{shown(name)} is not JSON lines.", expected="one JSON object on every line", hint=hint)
     if known is not None:
         raise TooFewRows(f"{shown(str(file.path))} has no records.", expected="a first line with the column names")
-    if layout.content_of(head) == "binary" and kind is None:
-        raise _unknown(file.path, head)
     return files_source(file, NoLabels(asked.label), content or "text", asked, words="one file")
 
 

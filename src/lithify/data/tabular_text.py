@@ -11,6 +11,7 @@ a line that is no JSON object         bad record
 a cell or line over 16 MiB            bad record
 bytes that are not UTF-8              read as UTF-16 or UTF-32 after their marks, else as Windows-1252
 NUL characters                        kept in the cell; a file of them without a mark is read as UTF-16
+many control characters               no table: ``UnknownSource``
 a blank line                          left out
 ====================================  ==============================================================================
 """
@@ -39,6 +40,7 @@ from lithify.errors import TooFewRows, UnknownSource
 JSON_ROWS: Final = 10_000
 """How many records tell the columns of a file of JSON lines."""
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_CONTROLS: Final = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1a\x1b")
 
 
 class TextTable(Part):
@@ -146,9 +148,18 @@ def sniffed(
     whose = shown(name) if called is None else called[:1].upper() + called[1:]
     if is_image(head):
         raise UnknownSource(f"{whose} is an image.", expected="rows of a table")
+    if _is_binary(head):
+        raise UnknownSource(f"{whose} is not text.", expected="rows of a table, as text", found="binary data")
     if form is None:
         raise TooFewRows(f"{whose} has no records.", expected="a first line with the column names")
     return form
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether one byte in fifty is a control character that no text holds; UTF-16 and UTF-32 are text."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)) or _unmarked(head):
+        return False
+    return len(head) - len(head.translate(None, _CONTROLS)) > max(16, len(head) // 50)
 
 
 def _single_column(head: bytes, fields: Collection[str]) -> records.Format | None:
@@ -157,7 +168,12 @@ def _single_column(head: bytes, fields: Collection[str]) -> records.Format | Non
 
 
 def sniff(head: bytes, name: str) -> records.Format | None:
-    """As :func:`lithify.data.records.sniff`; text without a mark of which every other byte is NUL is UTF-16."""
+    """As :func:`lithify.data.records.sniff`; text without a mark of which every other byte is NUL is UTF-16.
+
+    None also for what is not text.
+    """
+    if _is_binary(head):
+        return None
     name = name.removesuffix(".zst")
     coding = _unmarked(head)
     if coding is None:

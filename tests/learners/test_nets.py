@@ -5,12 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
+from lithify import kernels, numerics
 from lithify.errors import RecipeError
-from lithify.learners.network import optim, tiled
+from lithify.learners.network import convolutions, optim, winograd_kernels
 from lithify.learners.network.inputs import Inputs
 from lithify.learners.network.nets import deep, layers, residual, small
+from lithify.learners.network.params import NetworkParams, settle
 
 NETS = [
     (small, 32, 3, 1),
@@ -189,27 +193,115 @@ def test_a_network_learns(kind, side, depth):
 
 
 @pytest.mark.parametrize(("n", "side"), [(32, 3), (5, 7), (16, 8)])
-def test_the_tiled_weight_gradient_is_the_plain_one(n, side):
-    plain = nn.Sequential(layers.conv(6, 6), layers.conv(6, 4))
+@pytest.mark.parametrize("how", ["tiled", "winograd"])
+def test_other_ways_to_convolve_give_the_plain_numbers_and_the_same_bits_each_time(how, n, side):
+    plain = nn.Sequential(layers.conv(32, 40), layers.conv(40, 33)).to(memory_format=torch.channels_last)
     layers.initialise(plain, 0)
-    x = _images(n, 6, side).requires_grad_()
-    g = _images(n, 4, side, seed=1)
+    x = _images(n, 32, side).requires_grad_()
+    g = _images(n, 33, side, seed=1)
     parameters = [x, *plain.parameters()]
-    expected = torch.autograd.grad(plain(x), parameters, g)
-    assert tiled.install(plain) == 2
-    found = torch.autograd.grad(plain(x), parameters, g)
+    expected = [plain(x).detach(), *torch.autograd.grad(plain(x), parameters, g)]
+    assert convolutions.install(plain, how) == 2
+    found = [plain(x).detach(), *torch.autograd.grad(plain(x), parameters, g)]
     for a, b in zip(found, expected, strict=True):
-        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-4)
-    again = torch.autograd.grad(plain(x), parameters, g)
+        torch.testing.assert_close(a, b, atol=2e-4 * float(b.abs().max()), rtol=0.0)
+    again = [plain(x).detach(), *torch.autograd.grad(plain(x), parameters, g)]
     assert all(torch.equal(a, b) for a, b in zip(found, again, strict=True))
+    assert not torch.equal(found[-1], expected[-1])  # or it was never installed
 
 
-def test_tiling_leaves_other_layers_and_larger_maps_alone():
+@given(
+    n=st.integers(1, 3),
+    high=st.integers(1, 11),
+    wide=st.integers(1, 11),
+    inputs=st.sampled_from([32, 40, 130]),
+    outputs=st.sampled_from([32, 65, 200]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=25, deadline=None)
+def test_winograds_convolution_of_any_shape(n, high, wide, inputs, outputs, seed):
+    part = layers.conv(inputs, outputs)
+    layers.initialise(part, seed)
+    draws = np.random.default_rng(seed)
+    x = torch.from_numpy(draws.normal(size=(n, inputs, high, wide)).astype(np.float32)).requires_grad_()
+    g = torch.from_numpy(draws.normal(size=(n, outputs, high, wide)).astype(np.float32))
+    exact = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False).double()
+    exact.weight.data = part.weight.data.double()
+    twice = x.detach().double().requires_grad_()
+    expected = [exact(twice), *torch.autograd.grad(exact(twice), (twice, exact.weight), g.double())]
+    assert convolutions.install(part, "winograd") == 1
+    found = [part(x), *torch.autograd.grad(part(x), (x, part.weight), g)]
+    found[0], expected[0] = found[0].detach(), expected[0].detach()
+    for a, b in zip(found, expected, strict=True):
+        assert float((a.double() - b).abs().max()) < 5e-5 * float(b.abs().max())
+
+
+def test_winograds_filters_follow_the_weights():
+    part = layers.conv(32, 32)
+    x = _images(2, 32, 6)
+    for seed in range(3):
+        layers.initialise(part, seed)
+        part.weight.data = part.weight.data.clone()  # as replicas are pointed at the values of another state
+        convolutions.install(part, "winograd") if seed == 0 else None
+        with torch.no_grad():
+            expected = part(x)
+        torch.testing.assert_close(part(x).detach(), expected, atol=1e-4, rtol=1e-4)
+    with torch.no_grad():
+        part.weight.mul_(2.0)
+    torch.testing.assert_close(part(x).detach(), 2.0 * expected, atol=2e-4, rtol=1e-4)
+
+
+def test_winograds_kernels_are_the_same_compiled_and_plain():
+    compiled = kernels.compiled(winograd_kernels.__name__)
+    draws = np.random.default_rng(0)
+    for of, to, window, shape in (
+        (winograd_kernels.OF_INPUT, winograd_kernels.TO_INPUT, (6, 4, 1), (2, 5, 7, 3)),
+        (winograd_kernels.OF_GRADIENT, winograd_kernels.TO_OUTPUT, (4, 4, 0), (1, 3, 6, 150)),
+        (winograd_kernels.OF_FILTER, winograd_kernels.TO_FILTER, (3, 3, 0), (5, 3, 3, 2)),
+    ):
+        n, h, w, c = shape
+        maps = draws.normal(size=n * h * w * c).astype(np.float32)
+        pitch = n * -(-h // window[1]) * -(-w // window[1]) * c + 7
+        found = []
+        for module in (compiled, winograd_kernels):
+            products, back = np.zeros(36 * pitch, dtype=np.float32), np.zeros_like(maps)
+            module.gather(maps, shape, of, window, products, pitch)
+            module.scatter(products, pitch, to, window, back, shape)
+            found.append((products, back))
+        for a, b in zip(*found, strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert a.any()
+
+
+def test_other_ways_to_convolve_leave_other_layers_and_larger_maps_alone():
     net = _made(residual, 64, 3, 1)
     kinds = [part for part in net.modules() if isinstance(part, nn.Conv2d)]
-    assert tiled.install(net) == sum(part.kernel_size == (3, 3) and part.stride == (1, 1) for part in kinds)
+    square = [part for part in kinds if part.kernel_size == (3, 3) and part.stride == (1, 1)]
+    assert convolutions.install(net, "plain") == 0
+    assert convolutions.install(net, "tiled") == len(square)
+    wide = [part for part in square if min(part.in_channels, part.out_channels) >= 32]
+    assert 0 < convolutions.install(net, "winograd") == len(wide)
     plain = nn.Sequential(layers.conv(3, 4))
     x = _images(2, 3, 16)
     expected = torch.autograd.grad(plain(x).sum(), list(plain.parameters()))
-    tiled.install(plain)
+    assert convolutions.install(plain, "winograd") == 0
+    convolutions.install(plain, "tiled")
     assert torch.equal(torch.autograd.grad(plain(x).sum(), list(plain.parameters()))[0], expected[0])
+
+
+def test_how_to_convolve_is_settled_by_machine_precision_and_tier(monkeypatch):
+    def settled(**given):
+        return settle(
+            NetworkParams(**{"device": "cpu", "precision": "fp32", **given}), 50_000, 0, 10, 32, 3
+        ).convolutions
+
+    monkeypatch.setattr(numerics, "cpu_class", lambda: "x86 avx512f amx_bf16")
+    assert (settled(), settled(precision="bf16"), settled(precision="auto")) == ("winograd", "tiled", "tiled")
+    assert settled(tier="x86-portable") == settled(convolutions="plain") == "plain"
+    assert settle(NetworkParams(device="cpu"), 500, 5, 2, 0, 0).convolutions == "plain"
+    monkeypatch.setattr(numerics, "cpu_class", lambda: "x86 avx2")
+    assert (settled(), settled(precision="bf16"), settled(convolutions="winograd")) == ("plain", "plain", "winograd")
+    with pytest.raises(RecipeError, match="float32"):
+        settled(precision="bf16", convolutions="winograd")
+    with pytest.raises(RecipeError, match="CPU"):
+        settled(device="cuda", convolutions="tiled")

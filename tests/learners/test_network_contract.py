@@ -53,6 +53,8 @@ CASES = {
     "images": (_images(3, 3), {"width": 0.1, "views": 6, "shift": 1, "colour": 0.1, "erase": 0.3}),
     "grey images of two labels": (_images(2, 1), {"width": 0.1, "views": 1, "optimiser": "adamw"}),
     "images in bf16": (_images(2, 3), {"width": 0.1, "views": 2, "optimiser": "sgd", "precision": "bf16"}),
+    "images by Winograd": (_images(3, 3), {"width": 0.5, "views": 1, "convolutions": "winograd"}),
+    "images by tiles": (_images(2, 3), {"width": 0.1, "views": 1, "convolutions": "tiled", "precision": "bf16"}),
     "two labels": (make_table_case(2, grains=4), {"dropout": 0.25}),
     "five labels": (make_table_case(5, grains=4), {"class_weight": "balanced", "optimiser": "sgd"}),
     "values": (make_table_case(0, grains=4), {"ema": 0.0, "clip": 1.0}),

@@ -20,7 +20,7 @@ SHARES = [(1, 1), (1, 2), (1, 4), (2, 1), (2, 2), (4, 1)]
 CASES: list[dict[str, Any]] = [
     {},
     {"optimiser": "sgd", "crop": 0.5, "erase": 0.2, "colour": 0.3, "views": 6},
-    {"optimiser": "adamw", "precision": "bf16", "ema": 0.0},
+    {"optimiser": "adamw", "precision": "bf16", "convolutions": "tiled", "ema": 0.0},
     {"net": "deep", "width": 0.1, "depth": 1},
     {"net": "residual", "width": 0.05, "depth": 1},
     {"class_weight": "balanced", "clip": 0.5, "dropout": 0.2, "schedule": "smooth"},

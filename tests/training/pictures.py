@@ -16,7 +16,8 @@ from lithify.store.home import Home, open_home
 from .. import imaging
 
 NETWORK: dict[str, Any] = {
-    "width": 0.1, "depth": 1, "batch": 32, "epochs": 2.0, "device": "cpu", "precision": "fp32", "views": 2, "shift": 1,
+    "width": 0.5, "depth": 1, "batch": 32, "epochs": 2.0, "views": 2, "shift": 1,
+    "device": "cpu", "precision": "fp32", "convolutions": "winograd",
 }  # fmt: skip
 NAME = "pictures"
 

@@ -69,7 +69,7 @@ def _freeze(stage: Stage) -> Snapshot:
     began = time.monotonic()
     source = freezing.open_data(stage.home, archive)
     stage.tell(f"{shown_path(archive)} is {source.describe()}.")
-    tell_compiling(stage.inner, "image")
+    tell_compiling(stage.inner, "image", "network")
     with stage.working() as report:
         snap = freezing.freeze(stage.home, source, name="digits", report=report)
     stage.inner.say()

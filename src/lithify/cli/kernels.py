@@ -18,18 +18,20 @@ if TYPE_CHECKING:
 
 _TEXTS = ("lithify.data.minhash", "lithify.features.extract", "lithify.learners.linear.kernels")
 _FOREST = ("lithify.learners.forest.quick_kernels",)
+_WINOGRAD = "lithify.learners.network.winograd_kernels"
 MODULES: dict[str, tuple[str, ...]] = {
     "texts": _TEXTS,
     "boosting": (*_FOREST, "lithify.learners.boosting.kernels"),
     "tree": (*_FOREST, "lithify.learners.tree.kernels"),
     "linear": ("lithify.learners.linear.columns_kernels", "lithify.learners.linear.kernels"),
     "images": ("lithify.data.picture_kernels",),
+    "networks": (_WINOGRAD,),
 }
 """Modules whose compiled code shows that the kernels of a kind of work were compiled."""
 
 _WORDS = ("meeting", "report", "offer", "free", "money", "list", "patch", "invoice", "click", "server", "lunch")
 _ROWS = 400
-_NEEDS = {"boosting": "lightgbm", "images": "PIL"}
+_NEEDS = {"boosting": "lightgbm", "images": "PIL", "networks": "torch"}
 """What must be installed for a kind of work."""
 _SHORT = {
     "boosting": ["boosting.rounds=4", "boosting.chunk=2"],
@@ -47,15 +49,15 @@ def cached(works: Sequence[str] | None = None) -> bool:
 def tell_compiling(terminal: Terminal, kind: str = "mail", learner: str = "") -> None:
     """Says that the time also goes into compiling, when it does; freezing and measuring tables needs no learner.
 
-    Freezing images is compiled, and nothing else that is done with them.
+    Freezing images and training on them is compiled, and nothing else that is done with them.
     """
-    if not cached(_needed(kind, learner)):
+    if not cached([work for work in _needed(kind, learner) if work in _works()]):
         terminal.note("First use of this installation: compiling the numeric kernels, once, which takes a while.")
 
 
 def _needed(kind: str, learner: str) -> tuple[str, ...]:
     if kind == "image":
-        return ("images",)
+        return ("images", "networks") if learner else ("images",)
     if kind != "table":
         return ("texts",)
     named = {"": (), "auto": ("boosting",), "ensemble": ("boosting", "linear")}
@@ -83,13 +85,27 @@ def warm(report: Reporter) -> None:
             rows = _table(labels)
             task = "classification" if labels else "regression"
             made = api.snapshot(rows, home=place, task=task, report=report)
-            for learner in (work for work in _works() if work not in ("texts", "images")):
+            for learner in (work for work in _works() if work in _SHORT):
                 model = api.train(made, home=place, learner=learner, report=report, set=_SHORT.get(learner, ()))
                 model.predict(rows)
                 model.explain({name: cells[0] for name, cells in rows.items()})
     if "images" in _works():
         with tempfile.TemporaryDirectory(prefix="lithify-warm-") as place:
             api.snapshot(_images(), home=place, report=report)
+    if "networks" in _works():
+        _convolve()
+
+
+def _convolve() -> None:
+    """The transforms of one filter, without loading torch."""
+    import numpy as np
+
+    from lithify.kernels import compiled
+
+    kernels, window, shape = compiled(_WINOGRAD), (3, 3, 0), (1, 3, 3, 1)
+    filters, products = np.ones(9, dtype=np.float32), np.empty(36, dtype=np.float32)
+    kernels.gather(filters, shape, kernels.OF_FILTER, window, products, 1)
+    kernels.scatter(products, 1, kernels.TO_FILTER, window, filters, shape)
 
 
 def _images() -> tuple[NDArray[np.uint8], list[str]]:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from lithify import numerics, rng
+from lithify.learners.network import convolutions
 
 
 @contextlib.contextmanager
@@ -43,16 +44,18 @@ def _deterministic() -> None:
 
 
 @functools.cache
-def probe(device: str, precision: str) -> str:
+def probe(device: str, precision: str, how: str) -> str:
     """Digest of what this process makes of a small step whose data are known: convolution, norm, pooling, layers, loss.
+
+    ``how`` is what 3 × 3 convolutions are computed by; see :mod:`lithify.learners.network.convolutions`.
 
     Machines and libraries that would train other weights nearly always differ in it; it takes milliseconds.
     """
     with exactly(device):
-        return numerics.probe(f"network {device} {precision}", lambda: _known(device, precision))
+        return numerics.probe(f"network {device} {precision} {how}", lambda: _known(device, precision, how))
 
 
-def _known(device: str, precision: str) -> list[NDArray[np.float32]]:
+def _known(device: str, precision: str, how: str) -> list[NDArray[np.float32]]:
     images, filters, norm = _draws("images", (16, 8, 12, 12)), _draws("filters", (16, 8, 3, 3)), torch.ones(16)
     matrix, more = _draws("matrix", (16, 40)), _draws("more", (10, 16))
     given = [each.to(device).requires_grad_() for each in (filters, norm, matrix, more)]
@@ -68,7 +71,19 @@ def _known(device: str, precision: str) -> list[NDArray[np.float32]]:
     found = [loss.detach(), *torch.autograd.grad(loss, given)]
     long = _draws("long", (257, 1031)).to(device)
     found += [long @ long.T, torch.sqrt(long.abs()), torch.linalg.vector_norm(long)]
+    found += [] if how == "plain" else _convolved(precision, how)
     return [each.float().cpu().contiguous().numpy() for each in found]
+
+
+def _convolved(precision: str, how: str) -> list[torch.Tensor]:
+    """A convolution of the installed kind, and its gradients."""
+    part = torch.nn.Conv2d(32, 48, 3, padding=1, bias=False, device="meta").to_empty(device="cpu")
+    part.weight.data = _draws("more filters", (48, 32, 3, 3)).contiguous(memory_format=torch.channels_last)
+    convolutions.install(part, how)
+    maps = _draws("maps", (8, 32, 7, 7)).contiguous(memory_format=torch.channels_last).requires_grad_()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+        made = part(maps)
+    return [made.detach(), *torch.autograd.grad(made.float().square().sum(), (maps, part.weight))]
 
 
 def _draws(name: str, shape: tuple[int, ...]) -> torch.Tensor:

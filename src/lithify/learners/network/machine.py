@@ -20,6 +20,8 @@ _NAME_BYTES = 256
 _BF16_FLAG = "amx_bf16"
 """Where it lacks, convolutions in bf16 take longer than in float32, also with ``avx512_bf16``."""
 
+_WIDE_FLAG = "avx512f"
+
 
 @functools.cache
 def torch_version() -> str:
@@ -54,6 +56,17 @@ def precision_of(asked: str, device: str) -> str:
         found = gpu()
         return "bf16" if found is not None and found[1] >= (8, 0) else "fp32"
     return "bf16" if _BF16_FLAG in numerics.cpu_class().split() else "fp32"
+
+
+def convolutions_of(device: str, precision: str) -> str:
+    """What computes 3 × 3 convolutions fastest there: ``plain``, ``tiled`` or ``winograd``, as far as was measured.
+
+    >>> convolutions_of("cuda", "bf16")
+    'plain'
+    """
+    flags = numerics.cpu_class().split() if device == "cpu" else []
+    found = {"bf16": ("tiled", _BF16_FLAG), "fp32": ("winograd", _WIDE_FLAG)}[precision]
+    return found[0] if found[1] in flags else "plain"
 
 
 def fingerprint(device: str, tier: str) -> dict[str, int | str]:

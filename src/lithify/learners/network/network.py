@@ -82,7 +82,7 @@ class Network(Learner):
         job, _, _ = self._prepare(data)
         with exactly():
             whole = first.module(job)
-        return steps.first_state(job, whole, {"probe": probe(job.params.device, job.params.precision)})
+        return steps.first_state(job, whole, {"probe": probe(*_computed_by(job.params))})
 
     def grain(self, state: State, data: TrainingData, step: int, grain: int) -> Partial:
         """Sums over the grain's rows of gradients, losses and right answers, and the statistics of its norms."""
@@ -147,7 +147,7 @@ class Network(Learner):
             )
         if any(array.dtype.kind == "f" and not np.isfinite(array).all() for array in state.arrays.values()):
             raise MalformedContainer("A number in the checkpoint is not finite.")
-        here = probe(params.device, params.precision)
+        here = probe(*_computed_by(params))
         if state.facts["probe"] != here:
             raise EngineMismatch(
                 "This process computes other numbers than the one that began the run.",
@@ -212,6 +212,11 @@ class Network(Learner):
 
                 self._opened = (state, Scoring(state))
             return self._opened[1]
+
+
+def _computed_by(params: NetworkParams) -> tuple[str, str, str]:
+    """What the bits of a step depend on beside machine and libraries."""
+    return params.device, params.precision, params.convolutions
 
 
 def _forms_of(state: State) -> dict[str, tuple[str, tuple[int, ...]]]:

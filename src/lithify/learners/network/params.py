@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from lithify.errors import RecipeError
 from lithify.learners.network import machine
 from lithify.learners.network.nets import registry
 
@@ -123,6 +124,9 @@ class NetworkParams:
         For hashed features: length of the vector that stands for a bucket.
     precision : str
         ``bf16`` or ``fp32``; ``auto`` takes bf16 for images where the machine multiplies it natively.
+    convolutions : str
+        How 3 × 3 convolutions are computed in training: ``plain``, ``tiled`` or ``winograd``; ``auto`` takes what is
+        quickest for the precision and the machine.
     device : str
         ``cpu`` or ``cuda``.
     tier : str
@@ -156,6 +160,7 @@ class NetworkParams:
     fold: Annotated[int, Ge(0), Le(22)] = 0
     breadth: Annotated[int, Ge(0), Le(1024)] = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    convolutions: Literal["auto", "plain", "tiled", "winograd"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     tier: Literal["native", "x86-avx512", "x86-portable"] = "native"
 
@@ -185,6 +190,7 @@ def settle(params: NetworkParams, rows: int, columns: int, classes: int, side: i
     registry.check(net)
     size = _size(net, params)
     device: Any = machine.device_of(params.device)
+    precision = _precision(params, device, side)
     batch = params.batch or _batch(rows, columns, side)
     epochs = params.epochs or _epochs(rows, columns, side, batch, params.effort)
     optimiser = params.optimiser if params.optimiser != "auto" else "muon" if side else "adamw"
@@ -197,7 +203,8 @@ def settle(params: NetworkParams, rows: int, columns: int, classes: int, side: i
         epochs=epochs,
         steps=params.steps or _steps(rows, epochs, batch),
         device=device,
-        precision=_precision(params, device, side),
+        precision=precision,
+        convolutions=_convolutions(params, device, precision, side),
         fold=params.fold or 16,
         breadth=params.breadth or 8,
     )
@@ -237,6 +244,23 @@ def _precision(params: NetworkParams, device: str, side: int) -> Any:
     if params.precision == "auto" and (not side or (device == "cpu" and params.tier != "native")):
         return "fp32"
     return machine.precision_of(params.precision, device)
+
+
+def _convolutions(params: NetworkParams, device: str, precision: str, side: int) -> Any:
+    """Quicker ways than the plain one are the CPU's, and no tier but the native one has them."""
+    if params.convolutions not in ("auto", "plain") and device != "cpu":
+        raise RecipeError("Only a CPU computes convolutions so.", expected="plain", found=params.convolutions)
+    if params.convolutions == "winograd" and precision != "fp32":
+        raise RecipeError(
+            "Winograd's convolutions are computed in float32.",
+            found=precision,
+            hint="Add --set network.precision=fp32, or leave network.convolutions out.",
+        )
+    if params.convolutions != "auto":
+        return params.convolutions
+    if not side or params.tier != "native":
+        return "plain"
+    return machine.convolutions_of(device, precision)
 
 
 def _trained(params: NetworkParams, optimiser: Any, batch: int, columns: int, classes: int, side: int) -> NetworkParams:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lithify.data.state import State
+from lithify.learners.network import convolutions
 from lithify.learners.network.first import kept, norms, trained
 from lithify.learners.network.job import Job
 
@@ -69,7 +70,9 @@ class Replicas:
         values = self._tensors(state)
         found: Replica | None = getattr(self._own, "replica", None)
         if found is None:
-            found = self._own.replica = Replica(self.job.network().to(self.job.params.device).train())
+            module = self.job.network().to(self.job.params.device).train()
+            convolutions.install(module, self.job.params.convolutions)
+            found = self._own.replica = Replica(module)
         found.point(values)
         return found
 

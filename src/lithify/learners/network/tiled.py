@@ -20,11 +20,6 @@ MOST = 8
 _ACROSS = 4
 
 
-def worth_it() -> bool:
-    """Whether this machine multiplies bf16 on matrix tiles, without which bf16 and tiling are both slower than fp32."""
-    return bool(torch.cpu._is_amx_tile_supported())
-
-
 def tiled(maps: Tensor, across: int = _ACROSS) -> Tensor:
     """Every ``across``² maps as one, a row and a column of zeros after each.
 
@@ -72,24 +67,18 @@ class _Convolution(torch.autograd.Function):
         return to_x, to_w
 
 
-def install(module: nn.Module) -> int:
-    """Makes the 3 × 3 convolutions of a module tile small maps in training; gives how many there are.
+def forward(part: nn.Conv2d) -> Callable[[Tensor], Tensor]:
+    """What a 3 × 3 convolution does instead; larger maps, and all where no gradient is wanted, are not tiled.
 
-    Only this instance changes, not its parameters or names: one made anew, to be traced, has plain convolutions.
+    Examples
+    --------
+    >>> plain = nn.Conv2d(2, 3, 3, padding=1, bias=False)
+    >>> x = torch.ones(1, 2, 5, 5)
+    >>> torch.equal(forward(plain)(x), plain(x))
+    True
     """
-    found = [part for part in module.modules() if isinstance(part, nn.Conv2d) and _fits(part)]
-    for part in found:
-        part.forward = _forward(part)  # type: ignore[method-assign, assignment]
-    return len(found)
 
-
-def _fits(part: nn.Conv2d) -> bool:
-    plain = part.stride == (1, 1) and part.padding == (1, 1) and part.dilation == (1, 1)
-    return part.kernel_size == (3, 3) and plain and part.groups == 1 and part.bias is None
-
-
-def _forward(part: nn.Conv2d) -> Callable[[Tensor], Tensor]:
-    def forward(x: Tensor) -> Tensor:
+    def instead(x: Tensor) -> Tensor:
         if max(x.shape[2:]) > MOST or not torch.is_grad_enabled():
             return nn.functional.conv2d(x, part.weight, padding=1)
         weight = part.weight
@@ -99,4 +88,4 @@ def _forward(part: nn.Conv2d) -> Callable[[Tensor], Tensor]:
         found: Tensor = _Convolution.apply(x, weight)  # type: ignore[no-untyped-call]
         return found
 
-    return forward
+    return instead

@@ -299,6 +299,11 @@ def test_how_to_convolve_is_settled_by_machine_precision_and_tier(monkeypatch):
     assert (settled(), settled(precision="bf16"), settled(precision="auto")) == ("winograd", "tiled", "tiled")
     assert settled(tier="x86-portable") == settled(convolutions="plain") == "plain"
     assert settle(NetworkParams(device="cpu"), 500, 5, 2, 0, 0).convolutions == "plain"
+    monkeypatch.setattr(numerics, "cpu_class", lambda: "x86-64 AuthenticAMD avx512f avx512_bf16")
+    assert (settled(), settled(precision="auto")) == ("winograd", "plain")
+    assert settle(NetworkParams(device="cpu"), 50_000, 0, 10, 32, 3).precision == "bf16"
+    monkeypatch.setattr(numerics, "cpu_class", lambda: "x86-64 GenuineIntel avx512f avx512_bf16")
+    assert settle(NetworkParams(device="cpu"), 50_000, 0, 10, 32, 3).precision == "fp32"
     monkeypatch.setattr(numerics, "cpu_class", lambda: "x86 avx2")
     assert (settled(), settled(precision="bf16"), settled(convolutions="winograd")) == ("plain", "plain", "winograd")
     with pytest.raises(RecipeError, match="float32"):

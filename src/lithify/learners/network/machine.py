@@ -17,9 +17,9 @@ from lithify import numerics
 CUDA_PINS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 """Without it cuBLAS takes its scratch memory as it comes, and the order of its sums with it (cuBLAS, 2.1.4)."""
 _NAME_BYTES = 256
-_BF16_FLAG = "amx_bf16"
-"""Where it lacks, convolutions in bf16 take longer than in float32, also with ``avx512_bf16``."""
-
+_TILES = "amx_bf16"
+_BF16 = ({_TILES}, {"AuthenticAMD", "avx512_bf16"})
+"""What a CPU must have for convolutions in bf16 to be quicker; on Intel's they take longer without tiles."""
 _WIDE_FLAG = "avx512f"
 
 
@@ -55,7 +55,8 @@ def precision_of(asked: str, device: str) -> str:
     if device == "cuda":
         found = gpu()
         return "bf16" if found is not None and found[1] >= (8, 0) else "fp32"
-    return "bf16" if _BF16_FLAG in numerics.cpu_class().split() else "fp32"
+    here = set(numerics.cpu_class().split())
+    return "bf16" if any(needed <= here for needed in _BF16) else "fp32"
 
 
 def convolutions_of(device: str, precision: str) -> str:
@@ -65,7 +66,7 @@ def convolutions_of(device: str, precision: str) -> str:
     'plain'
     """
     flags = numerics.cpu_class().split() if device == "cpu" else []
-    found = {"bf16": ("tiled", _BF16_FLAG), "fp32": ("winograd", _WIDE_FLAG)}[precision]
+    found = {"bf16": ("tiled", _TILES), "fp32": ("winograd", _WIDE_FLAG)}[precision]
     return found[0] if found[1] in flags else "plain"
 
 

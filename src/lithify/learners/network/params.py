@@ -124,7 +124,7 @@ class NetworkParams:
     breadth : int
         For hashed features: length of the vector that stands for a bucket.
     precision : str
-        ``bf16`` or ``fp32``; ``auto`` takes bf16 for images where the machine multiplies it natively.
+        ``bf16`` or ``fp32``; ``auto`` takes bf16 for images where it is quicker on the machine.
     convolutions : str
         How 3 × 3 convolutions are computed in training: ``plain``, ``tiled`` or ``winograd``; ``auto`` takes what is
         quickest for the precision and the machine.

@@ -103,8 +103,9 @@ def test_one_demo_at_a_time_and_none_without_what_it_needs(lithify: Run, monkeyp
     assert not list(Path().iterdir())
 
 
-def test_only_freezing_images_compiles() -> None:
-    assert kernels._needed("image", "network") == ("images",)
+def test_freezing_images_and_training_on_them_compiles() -> None:
+    assert kernels._needed("image", "") == ("images",)
+    assert kernels._needed("image", "network") == ("images", "networks")
     assert all(kernels.find_spec(name) for names in kernels.MODULES.values() for name in names)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,8 @@ from lithify.data.snapshotting import snapshot
 from lithify.data.source import Source
 from lithify.store.home import Home, open_home
 
+_NUMBERS = itertools.count()
+
 
 class ListSource(Source):
     """Rows that are there already."""
@@ -26,12 +29,13 @@ class ListSource(Source):
     def __init__(self, rows: Sequence[Row | Problem], kind: Literal["mail", "text", "image"] = "mail") -> None:
         self.kind = kind
         self._rows = rows
+        self._number = next(_NUMBERS)
 
     def describe(self) -> str:
         return "a list"
 
     def signature(self) -> str:
-        return str(id(self))
+        return str(self._number)
 
     def rows(self) -> Iterator[Row | Problem]:
         yield from self._rows

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
+import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -61,12 +62,24 @@ def test_where_there_are_no_steps_a_signal_ends_it_at_once() -> None:
 
 
 def test_an_error_that_got_lost_is_raised_in_the_end() -> None:
-    def lose() -> None:
-        with contextlib.suppress(SessionEnded):  # as a destructor would
+    class Loses:
+        def __del__(self) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
+            met.append("went on")
 
-    with pytest.raises(SessionEnded, match="Stopped by SIGTERM"):
-        _stopped_at_once(lose)
+    met: list[str] = []
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda lost: met.append(type(lost.exc_value).__name__)
+    try:
+        with pytest.raises(SessionEnded, match="Stopped by SIGTERM"):
+            _stopped_at_once(Loses)
+        assert not met  # it was lost, and Python was not heard to say so
+        with Session("run") as session:
+            session._on_lost(SimpleNamespace(exc_value=ValueError()))
+        assert met == ["ValueError"]
+        assert sys.unraisablehook is not before
+    finally:
+        sys.unraisablehook = before
 
 
 def test_handlers_are_put_back() -> None:

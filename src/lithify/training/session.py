@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -47,10 +48,12 @@ class Session:
         self._at_once = False
         self._error: LithifyError | None = None
         self._before: dict[signal.Signals, Any] = {}
+        self._unraisable = sys.unraisablehook
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+            self._unraisable, sys.unraisablehook = sys.unraisablehook, self._on_lost
         return self
 
     def __exit__(
@@ -58,6 +61,8 @@ class Session:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if self._before:
+            sys.unraisablehook = self._unraisable
         self._before = {}
 
     def over(self) -> bool:
@@ -105,3 +110,8 @@ class Session:
         signal.signal(number, self._before[name])
         if self._at_once:
             raise self.ended()
+
+    def _on_lost(self, lost: Any) -> None:
+        """Says nothing of an end that a destructor swallowed: it comes again at the end of :meth:`at_once`."""
+        if not isinstance(lost.exc_value, SessionEnded):
+            self._unraisable(lost)

@@ -132,7 +132,7 @@ def evaluation_table(terminal: Terminal, found: Evaluation) -> None:
         terminal.paragraph(sentence)
     terminal.say()
     lines = [[row.name, row.value, row.interval] for row in found.table()]
-    terminal.table(lines, right=[1], head=["figure", "value", "95 % interval"])
+    terminal.table(lines, right=[1], head=["", "", "95 % interval"])
     terminal.say()
     for sentence in measured_on(found):
         terminal.paragraph(sentence)

@@ -289,11 +289,13 @@ _TIER_PINS: dict[str, dict[str, str]] = {
         "ATEN_CPU_CAPABILITY": "avx512",
         "ONEDNN_MAX_CPU_ISA": "AVX512_CORE",
         "MKL_CBWR": "COMPATIBLE",
+        "OPENBLAS_CORETYPE": "SkylakeX",
     },
     "x86-portable": {
         "ATEN_CPU_CAPABILITY": "avx2",
         "ONEDNN_MAX_CPU_ISA": "AVX2",
         "MKL_CBWR": "COMPATIBLE",
+        "OPENBLAS_CORETYPE": "Haswell",
         "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
     },
 }

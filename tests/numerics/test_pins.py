@@ -1,5 +1,9 @@
 """Pins, engines and probes."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -15,6 +19,17 @@ def test_every_tier_pins_one_thread() -> None:
     assert "X86_V4" in numerics.pins("x86-portable")["NPY_DISABLE_CPU_FEATURES"]
     with pytest.raises(UsageError, match="x86-portable"):
         numerics.pins("arm")
+
+
+@pytest.mark.parametrize(("tier", "kernels"), [("x86-avx512", "SkylakeX"), ("x86-portable", "Haswell")])
+def test_tiers_choose_the_kernels_of_numpy(tier: str, kernels: str) -> None:
+    """OpenBLAS would choose by the machine, and its products have other bits from one to the next."""
+    if tier == "x86-avx512" and "avx512f" not in numerics.cpu_class().split():
+        pytest.skip("needs AVX-512")
+    found = "import numpy, threadpoolctl; print([each.get('architecture') for each in threadpoolctl.threadpool_info()])"
+    environment = {**os.environ, **numerics.pins(tier)}
+    told = subprocess.run([sys.executable, "-c", found], env=environment, capture_output=True, text=True, check=True)
+    assert kernels in told.stdout
 
 
 def test_pins_are_copies() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lithify.data import chunks, snapshotting
+from lithify.data import chunks, shards, snapshotting
 from lithify.data.open import open_source
 from lithify.data.snapshot import open_snapshot
 from lithify.data.snapshotting import snapshot
@@ -20,10 +20,10 @@ ROWS = 16
 
 PROGRAM = """
 import sys
-from lithify.data import chunks, snapshotting
+from lithify.data import chunks, shards, snapshotting
 from lithify.data.open import open_source
 from lithify.store.home import open_home
-chunks.CHUNK_ROWS["mail"], snapshotting.SHARD_BYTES = 8, 4000
+chunks.CHUNK_ROWS["mail"], shards.SHARD_BYTES = 8, 4000
 print(snapshotting.snapshot(open_source(sys.argv[1]), open_home(sys.argv[2]), name="inbox").digest)
 """
 
@@ -62,7 +62,7 @@ def interrupted(monkeypatch, at: int, action) -> bool:
 
 def small(monkeypatch) -> None:
     monkeypatch.setitem(chunks.CHUNK_ROWS, "mail", 8)
-    monkeypatch.setattr(snapshotting, "SHARD_BYTES", 4000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 4000)
 
 
 def test_a_stop_at_every_point_ends_in_the_same_snapshot(tmp_path, folder, monkeypatch):
@@ -86,9 +86,9 @@ def test_finished_pieces_are_not_made_again(tmp_path, folder, monkeypatch):
     small(monkeypatch)
     home = open_home(tmp_path / "home")
     made: list[str] = []
-    texts, put = chunks.shown_text, snapshotting.put_shard
+    texts, put = chunks.shown_text, shards.put_shard
     monkeypatch.setattr(chunks, "shown_text", lambda *a: made.append("row") or texts(*a))
-    monkeypatch.setattr(snapshotting, "put_shard", lambda *a: made.append("shard") or put(*a))
+    monkeypatch.setattr(shards, "put_shard", lambda *a: made.append("shard") or put(*a))
     at = 0
     while interrupted(monkeypatch, at := at + 3, lambda: snapshot(open_source(folder), home)):
         pass

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from lithify import canon
-from lithify.data import chunks, snapshotting
+from lithify.data import chunks, shards
 from lithify.data.open import open_source
 from lithify.data.schema import Problem, Row
 from lithify.data.snapshot import diff, open_snapshot
@@ -74,7 +74,7 @@ def test_the_same_rows_have_the_same_name_however_they_lie(tmp_path, mails, monk
     places = [*folders, tmp_path / "c.tar.xz", tmp_path / "d.zip", tmp_path / "e"]
     digests = [snapshot(open_source(place), open_home(tmp_path / f"home{i}")).digest for i, place in enumerate(places)]
     monkeypatch.setitem(chunks.CHUNK_ROWS, "text", 3)
-    monkeypatch.setattr(snapshotting, "SHARD_BYTES", 2000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 2000)
     cut = snapshot(open_source(places[2]), open_home(tmp_path / "home"))
     assert len(cut.layout["shards"]) > 3
     assert {*digests, cut.digest} == {cut.digest}
@@ -156,7 +156,7 @@ def test_names(home, rows, source_of):
 
 
 def test_contents_come_in_the_order_asked_for(home, rows, source_of, monkeypatch):
-    monkeypatch.setattr(snapshotting, "SHARD_BYTES", 800)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 800)
     some = rows(64)
     snap = snapshot(source_of(some), home)
     assert len(snap.layout["shards"]) > 8

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lithify import rng
-from lithify.data import chunks, snapshotting, split
+from lithify.data import chunks, shards, split
 from lithify.data.cells import decode, encode_row
 from lithify.data.open import open_source
 from lithify.data.schema import Field, Row
@@ -147,7 +147,7 @@ def test_neither_order_nor_chunks_change_the_name(cells, random, size, regressio
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         whole = snapshot(Table(rows, task), open_home(Path(folder, "a")))
         patch.setitem(chunks.CHUNK_ROWS, "table", size)
-        patch.setattr(snapshotting, "SHARD_BYTES", 200)
+        patch.setattr(shards, "SHARD_BYTES", 200)
         cut = snapshot(Table(mixed, task), open_home(Path(folder, "b")))
         cut.verify()
         assert cut.digest == whole.digest
@@ -479,7 +479,7 @@ def test_a_content_that_is_another_copys_is_found(home):
     snap = snapshot(Table([*some(50), row(3, "b")]), home)
     copy = snap.table.copy.copy()
     copy[number_of(snap) == 3] = copy[number_of(snap) == 3][::-1]
-    index = snapshotting.put_index(home, home.work, replace(snap.table, copy=copy))
+    index = shards.put_index(home, home.work, replace(snap.table, copy=copy))
     from lithify import canon
 
     layout = home.blobs.put(canon.dumps({**snap.layout, "index": index}))
@@ -492,10 +492,10 @@ def test_a_content_that_is_another_copys_is_found(home):
 
 PROGRAM = """
 import sys
-from lithify.data import chunks, snapshotting
+from lithify.data import chunks, shards, snapshotting
 from lithify.data.open import open_source
 from lithify.store.home import open_home
-chunks.CHUNK_ROWS["table"], snapshotting.SHARD_BYTES = 16, 500
+chunks.CHUNK_ROWS["table"], shards.SHARD_BYTES = 16, 500
 print(snapshotting.snapshot(open_source(sys.argv[1]), open_home(sys.argv[2]), name="people").digest)
 """
 
@@ -508,7 +508,7 @@ class Killed(BaseException):
 def table(tmp_path, monkeypatch) -> Path:
     """Sixty rows, some of them alike; four chunks and two shards."""
     monkeypatch.setitem(chunks.CHUNK_ROWS, "table", 16)
-    monkeypatch.setattr(snapshotting, "SHARD_BYTES", 500)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 500)
     with open(tmp_path / "people.csv", "w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["age", "job", "target"])

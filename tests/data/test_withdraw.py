@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lithify import canon
-from lithify.data import snapshotting
+from lithify.data import shards
 from lithify.data.snapshot import diff, open_snapshot
 from lithify.data.snapshotting import snapshot
 from lithify.data.withdraw import withdraw
@@ -62,7 +62,7 @@ def test_models_that_were_trained_on_the_rows_are_listed(home, marked, source_of
 
 
 def test_erased_content_is_nowhere(home, marked, source_of, rows, monkeypatch):
-    monkeypatch.setattr(snapshotting, "SHARD_BYTES", 6000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 6000)
     old = snapshot(source_of(marked), home, name="inbox", rule="hash")
     child = snapshot(source_of(rows(20, first=100)), home, parent=old, name="child", rule="hash")
     earlier = withdraw(home, child, [marked[5].key.hex()]).snapshot

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lithify import numerics
+from lithify import engines
 from lithify.checks import make_table_case
 from lithify.data.params import read
 from lithify.learners.boosting import boosting
@@ -68,7 +68,7 @@ def test_only_an_ensemble_with_a_network_depends_on_networks() -> None:
     assert not any(name.startswith("network") for name in Ensemble.fingerprint(without.params))
     assert "network.torch" in Ensemble.fingerprint(having.params)
     assert (dict(Ensemble.needs(without.params)), without.tolerance) == ({}, 0.0)
-    assert Ensemble.needs(having.params).items() >= numerics.pins("native").items()
+    assert Ensemble.needs(having.params).items() >= engines.pins("native").items()
     assert having.tolerance > 0.0
 
 

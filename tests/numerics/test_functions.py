@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lithify import canon, numerics, rng
+from lithify import canon, engines, numerics, rng
 
 COUNT = 250_000
 EDGES = np.array(
@@ -96,16 +96,16 @@ KNOWN = ["9f6c14b5ed12", "56440e141813", "105a41abd563", "ca36d4c5aed0", "7afc59
 
 DISPATCH = """
 import numpy as np
-from lithify import numerics, rng
+from lithify import engines, numerics, rng
 x = rng.uniform(rng.key(0, "x"), 0, 10_000) * 80 - 40
-print(numerics.probe("functions", lambda: [numerics.exp(x), numerics.log(x * x), numerics.sigmoid(x)]))
+print(engines.probe("functions", lambda: [numerics.exp(x), numerics.log(x * x), numerics.sigmoid(x)]))
 """
 
 
 def test_the_instruction_set_does_not_matter() -> None:
     answers = set()
     for tier in ("native", "x86-portable"):
-        environment = os.environ | numerics.pins(tier) | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = os.environ | engines.pins(tier) | {"PYTHONPATH": os.pathsep.join(sys.path)}
         ended = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", DISPATCH],
             env=environment,

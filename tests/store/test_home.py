@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lithify import numerics
+from lithify import engines
 from lithify.canon import digest
 from lithify.errors import IntegrityError, NewerFormat, NotFound, RunBusy, StoreError, Unsupported, UsageError
 from lithify.store.home import open_home
@@ -117,7 +117,7 @@ def test_a_home_that_cannot_be_made() -> None:
 
 
 def test_windows_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(numerics.sys, "platform", "win32")
+    monkeypatch.setattr(engines.sys, "platform", "win32")
     with pytest.raises(Unsupported, match="Windows"):
         open_home(tmp_path / "home")
 

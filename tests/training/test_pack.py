@@ -226,7 +226,7 @@ def test_a_snapshot_that_is_not_the_one_it_is_called_is_refused(packed, run, hom
     side[side == TEST] = 0
     from dataclasses import replace
 
-    from lithify.data.snapshotting import put_index
+    from lithify.data.shards import put_index
 
     index = put_index(home, home.work, replace(snap.table, side=side))
     some = members(packed)

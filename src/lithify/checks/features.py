@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lithify import numerics
+from lithify import engines
 from lithify.checks.common import HOSTILE, Check, block_digest, demand, digest, refuses, spoiled, through_a_file
 from lithify.data import params as parameters
 from lithify.data.batches import Block, Codes, Dense, Hashed, Pixels, take
@@ -54,7 +54,7 @@ def _features_are_strict(features: Features, rows: Sequence[bytes]) -> None:
     schema = type(features).Params
     refuses(parameters.Misfit, "an unknown parameter", parameters.read, schema, {"no_such_parameter": 1})
     demand(parameters.read(schema, parameters.plain(features.params)) == features.params, "parameters come back")
-    demand(bool(numerics.engine(type(features).engine)), "the engine says what the bits depend on")
+    demand(bool(engines.engine(type(features).engine)), "the engine says what the bits depend on")
 
 
 def _fitting_ignores_batches(features: Features, rows: Sequence[bytes]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lithify import canon, numerics
+from lithify import canon, engines
 from lithify.checks.cases import Case
 from lithify.checks.common import (
     Check,
@@ -112,9 +112,9 @@ def _parameters_are_strict(subject: _Subject) -> None:
 
 def _engine_is_declared(subject: _Subject) -> None:
     settled = subject.kind.settle(subject.params, 1000, 10, 2)
-    demand(bool(numerics.engine(subject.kind.engine)), "the engine says what the bits depend on")
-    prints = numerics.engine(subject.kind.fingerprint(settled))
-    demand(prints == numerics.engine(subject.kind.fingerprint(settled)), "the fingerprint is the same when asked again")
+    demand(bool(engines.engine(subject.kind.engine)), "the engine says what the bits depend on")
+    prints = engines.engine(subject.kind.fingerprint(settled))
+    demand(prints == engines.engine(subject.kind.fingerprint(settled)), "the fingerprint is the same when asked again")
     needs = subject.kind.needs(settled)
     demand(all(type(text) is str for pin in needs.items() for text in pin), "what it needs are texts by name")
     demand(0.0 <= subject.kind.tolerance < 1.0, "the tolerance is in [0, 1)")

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import time
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lithify.cli.output import command_line, count, short, shown_path
-from lithify.cli.progress import span
-from lithify.cli.stage import Stage, draw, measure, seal, tell_where
+from lithify.cli.output import count, short, shown_path
+from lithify.cli.stage import Stage, begin, draw, end, freeze, learn, measure, seal
 from lithify.errors import MissingExtra
 
 if TYPE_CHECKING:
     from lithify.data.snapshot import Snapshot
     from lithify.evaluation.evaluate import Evaluation
     from lithify.model.model import Model
-    from lithify.training.run import Outcome
 
 SURE = 0.8
 """About how sure the model is of the image that is explained."""
@@ -38,61 +35,39 @@ def check_extras() -> None:
 
 def play(stage: Stage, began: float) -> None:
     """All of it."""
-    head = "Lithify demo: a network that reads digits, trained once and set in stone"
-    stage.terminal.say(stage.terminal.style(head, "bold"))
-    stage.terminal.paragraph(f"Everything stays in {shown_path(stage.folder)}/.")
+    begin(stage, "a network that reads digits")
     snap = _freeze(stage)
-    outcome = _train(stage, snap)
+    stage.heading(2, "Training")
+    outcome = learn(stage, snap, RECIPE)
     path = stage.folder / f"digits-{short(outcome.model.digest)}.lith"
-    stage.heading(3, "Sealed and verified")
     model = seal(stage, outcome, path)
     stage.tell("PyTorch trained it, and is no longer needed: ONNX Runtime computes the sealed network.")
     stage.heading(4, "How good it is, on images it has never seen")
     found = measure(stage, model, snap)
     _explain(stage, model, snap, found)
-    stage.heading(6, "The report")
     page = draw(stage, found)
     _export(stage, model, snap)
     stage.terminal.document(outcome.to_json() | {"path": str(path), "report": str(page), "evaluation": found.to_json()})
-    _next(stage, path, time.monotonic() - began)
+    file, folder = shown_path(path), shown_path(stage.folder)
+    acts = (
+        (("predict", file, f"{folder}/digit.png"), "judge an image; takes folders and archives too"),
+        (("explain", file, f"{folder}/digit.png", "--out", "why.html"), "explain an image on a page"),
+        (("show", file), "read the card that is sealed into the model"),
+        (("train", "PATH/TO/YOUR/IMAGES"), "a folder with one sub-folder for each label"),
+    )
+    end(stage, time.monotonic() - began, acts)
 
 
 def _freeze(stage: Stage) -> Snapshot:
     from lithify import freezing, samples
-    from lithify.cli.data import describe
-    from lithify.cli.kernels import tell_compiling
 
     archive = stage.folder / "digits.tar.xz"
     stage.heading(1, "The images, frozen")
     if not archive.exists():
         archive.write_bytes(samples.digits().read_bytes())
-    began = time.monotonic()
     source = freezing.open_data(stage.home, archive)
     stage.tell(f"{shown_path(archive)} is {source.describe()}.")
-    tell_compiling(stage.inner, "image", "network")
-    with stage.working() as report:
-        snap = freezing.freeze(stage.home, source, name="digits", report=report)
-    stage.inner.say()
-    describe(stage.inner, snap)
-    stage.inner.say()
-    stage.tell(f"Frozen in {span(time.monotonic() - began)}. The same images always give the same name.")
-    return snap
-
-
-def _train(stage: Stage, snap: Snapshot) -> Outcome:
-    from lithify import api, parsing
-
-    stage.heading(2, "Training")
-    began = time.monotonic()
-    recipe = parsing.make_recipe(RECIPE)
-    with stage.working() as report:
-        outcome = api.run(stage.home, snap, recipe, snap.digest, parsing.make_settings(), new=False, report=report)
-    if outcome.resumed:
-        stage.tell(f"Run {short(outcome.run)} was finished before, so its model is here at once.")
-    else:
-        stage.tell(f"Run {short(outcome.run)} finished in {span(time.monotonic() - began)}.")
-        stage.tell("Had it been killed, the same command would have gone on, to the very same bits.")
-    return outcome
+    return freeze(stage, source, "digits", "network", "images")
 
 
 def _explain(stage: Stage, model: Model, snap: Snapshot, found: Evaluation) -> None:
@@ -139,17 +114,3 @@ def _export(stage: Stage, model: Model, snap: Snapshot) -> None:
         f"{shown_path(made.path)} is the same network as an ONNX file, compared on {made.golden + made.test:,} images: "
         "the same label for each."
     )
-
-
-def _next(stage: Stage, path: Path, seconds: float) -> None:
-    model, folder = shown_path(path), shown_path(stage.folder)
-    stage.terminal.title(f"Done in {span(seconds)}. What to do next, in this folder:")
-    for words, why in (
-        (("predict", model, f"{folder}/digit.png"), "judge an image; takes folders and archives too"),
-        (("explain", model, f"{folder}/digit.png", "--out", "why.html"), "explain an image on a page"),
-        (("show", model), "read the card that is sealed into the model"),
-        (("train", "PATH/TO/YOUR/IMAGES"), "a folder with one sub-folder for each label"),
-    ):
-        stage.inner.say(command_line(*words))
-        stage.inner.say(stage.inner.style(f"    {why}", "dim"))
-    tell_where(stage)

@@ -6,12 +6,10 @@ import gzip
 import json
 import time
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lithify.cli.output import command_line, short, shown_path
-from lithify.cli.progress import span
-from lithify.cli.stage import Stage, draw, measure, seal, tell_where
+from lithify.cli.output import short, shown_path
+from lithify.cli.stage import Stage, begin, draw, end, freeze, learn, measure, seal
 
 if TYPE_CHECKING:
     from lithify.data.snapshot import Snapshot
@@ -25,43 +23,37 @@ SURE = 0.9
 
 def play(stage: Stage, began: float) -> None:
     """All of it."""
-    head = "Lithify demo: a model of a table, trained once and set in stone"
-    stage.terminal.say(stage.terminal.style(head, "bold"))
-    stage.terminal.paragraph(f"Everything stays in {shown_path(stage.folder)}/.")
+    begin(stage, "a model of a table")
     snap = _freeze(stage)
     outcome = _train(stage, snap)
     path = stage.folder / f"income-{short(outcome.model.digest)}.lith"
-    stage.heading(3, "Sealed and verified")
     model = seal(stage, outcome, path)
     stage.heading(4, "How good it is, on rows it has never seen")
     found = measure(stage, model, snap)
     _explain(stage, model, snap, found)
-    stage.heading(6, "The report")
     page = draw(stage, found)
     stage.terminal.document(outcome.to_json() | {"path": str(path), "report": str(page), "evaluation": found.to_json()})
-    _next(stage, path, time.monotonic() - began)
+    file, folder = shown_path(path), shown_path(stage.folder)
+    acts = (
+        (("predict", file, f"{folder}/row.json"), "predict a row; takes CSV, Parquet, Excel, SQLite too"),
+        (("explain", file, f"{folder}/adult.csv", "--row", "17"), "explain any row of a table"),
+        (("show", file), "read the card that is sealed into the model"),
+        (("train", "YOUR.csv", "--label", "COLUMN"), "a column of words is classified, one of numbers is estimated"),
+    )
+    end(stage, time.monotonic() - began, acts)
 
 
 def _freeze(stage: Stage) -> Snapshot:
     from lithify import freezing, samples
-    from lithify.cli.data import describe
-    from lithify.cli.kernels import tell_compiling
 
     table = stage.folder / "adult.csv"
     stage.heading(1, "The table, frozen")
     if not table.exists():
         table.write_bytes(gzip.decompress(samples.adult().read_bytes()))
-    began = time.monotonic()
     source = freezing.open_data(stage.home, table)
     stage.tell(f"{shown_path(table)} is {source.describe()}. What each field is was found out from its cells:")
-    tell_compiling(stage.inner, "table", _learner())
-    with stage.working() as report:
-        snap = freezing.freeze(stage.home, source, name="adult", report=report)
-    stage.inner.say()
-    describe(stage.inner, snap, fields=source.fields)
-    stage.inner.say()
+    snap = freeze(stage, source, "adult", _learner(), "rows")
     stage.tell("Where a kind is not what it should be, --field NAME=KIND says another, and --label names the target.")
-    stage.tell(f"Frozen in {span(time.monotonic() - began)}. The same rows always give the same name.")
     return snap
 
 
@@ -70,21 +62,10 @@ def _learner() -> str:
 
 
 def _train(stage: Stage, snap: Snapshot) -> Outcome:
-    from lithify import api, parsing
-
     stage.heading(2, "Training")
-    began = time.monotonic()
     if _learner() == "tree":
         stage.tell("Boosting needs LightGBM (pip install 'lithify[boost]'), so here it is one tree that can be read.")
-    recipe = parsing.make_recipe({"learner": _learner()})
-    with stage.working() as report:
-        outcome = api.run(stage.home, snap, recipe, snap.digest, parsing.make_settings(), new=False, report=report)
-    if outcome.resumed:
-        stage.tell(f"Run {short(outcome.run)} was finished before, so its model is here at once.")
-    else:
-        stage.tell(f"Run {short(outcome.run)} finished in {span(time.monotonic() - began)}.")
-        stage.tell("Had it been killed, the same command would have gone on, to the very same bits.")
-    return outcome
+    return learn(stage, snap, {"learner": _learner()})
 
 
 def _explain(stage: Stage, model: Model, snap: Snapshot, found: Evaluation) -> None:
@@ -120,17 +101,3 @@ def _plain(value: float) -> float | int | None:
     if value != value:
         return None
     return int(value) if value == int(value) else value
-
-
-def _next(stage: Stage, path: Path, seconds: float) -> None:
-    model, folder = shown_path(path), shown_path(stage.folder)
-    stage.terminal.title(f"Done in {span(seconds)}. What to do next, in this folder:")
-    for words, why in (
-        (("predict", model, f"{folder}/row.json"), "predict a row; takes CSV, Parquet, Excel, SQLite too"),
-        (("explain", model, f"{folder}/adult.csv", "--row", "17"), "explain any row of a table"),
-        (("show", model), "read the card that is sealed into the model"),
-        (("train", "YOUR.csv", "--label", "COLUMN"), "a column of words is classified, one of numbers is estimated"),
-    ):
-        stage.inner.say(command_line(*words))
-        stage.inner.say(stage.inner.style(f"    {why}", "dim"))
-    tell_where(stage)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 import sys
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lithify.cli.output import Terminal, shown_path, size
-from lithify.cli.progress import Progress
+from lithify.cli.output import Terminal, command_line, short, shown_path, size
+from lithify.cli.progress import Progress, span
 from lithify.errors import UsageError
 from lithify.progress import Update
 
 if TYPE_CHECKING:
     from lithify.data.snapshot import Snapshot
+    from lithify.data.source import Source
     from lithify.evaluation.evaluate import Evaluation
     from lithify.model.model import Model
     from lithify.store.home import Home
@@ -53,10 +56,55 @@ def demo_folder(keep: Path, mark: str) -> Path:
     return keep
 
 
+def begin(stage: Stage, title: str) -> None:
+    """What is going to happen, and where."""
+    stage.terminal.say(stage.terminal.style(f"Lithify demo: {title}, trained once and set in stone", "bold"))
+    stage.terminal.paragraph(f"Everything stays in {shown_path(stage.folder)}/.")
+
+
+def freeze(stage: Stage, source: Source, name: str, learner: str, rows: str) -> Snapshot:
+    """The snapshot under that name, described; ``rows`` is what its rows are called."""
+    from lithify import freezing
+    from lithify.cli.data import describe
+    from lithify.cli.kernels import tell_compiling
+
+    began = time.monotonic()
+    tell_compiling(stage.inner, source.kind, learner)
+    with stage.working() as report:
+        snap = freezing.freeze(stage.home, source, name=name, report=report)
+    stage.inner.say()
+    describe(stage.inner, snap, fields=source.fields)
+    stage.inner.say()
+    stage.tell(f"Frozen in {span(time.monotonic() - began)}. The same {rows} always give the same name.")
+    return snap
+
+
+def learn(stage: Stage, snap: Snapshot, recipe: Mapping[str, Any]) -> Outcome:
+    """The run: trained, or found finished."""
+    from lithify import api, parsing
+
+    began = time.monotonic()
+    with stage.working() as report:
+        settings = parsing.make_settings()
+        outcome = api.run(
+            stage.home, snap, parsing.make_recipe(recipe), snap.digest, settings, new=False, report=report
+        )
+    if outcome.resumed:
+        stage.tell(
+            f"Run {short(outcome.run)} was finished before: data, recipe and engine are the same, "
+            "so is the model, and it is here at once."
+        )
+    else:
+        stage.tell(f"Run {short(outcome.run)} finished in {span(time.monotonic() - began)}.")
+        stage.tell("Had it been killed, the same command would have gone on, to the very same bits.")
+    return outcome
+
+
 def seal(stage: Stage, outcome: Outcome, path: Path) -> Model:
     """The model as a file, verified."""
     from lithify import api, writing
 
+    stage.heading(3, "Sealed and verified")
     model = api.verify(writing.write_model(outcome.model, path))
     stage.tell(f"{shown_path(path)}, {size(len(model.data))}: one file that runs no code when it is opened.")
     stage.tell("Seal, structure and golden predictions are as they were sealed. Its name:")
@@ -83,6 +131,7 @@ def measure(stage: Stage, model: Model, snap: Snapshot) -> Evaluation:
 
 def draw(stage: Stage, found: Evaluation) -> Path:
     """The report."""
+    stage.heading(6, "The report")
     with stage.working() as report:
         report(Update("drawing"))
         page = found.report(stage.folder / "report.html")
@@ -90,7 +139,16 @@ def draw(stage: Stage, found: Evaluation) -> Path:
     return page
 
 
-def tell_where(stage: Stage) -> None:
+def end(stage: Stage, seconds: float, acts: Sequence[tuple[Sequence[str], str]]) -> None:
+    """How long it took, and what to do next: the words after `lithify`, and why."""
+    stage.terminal.title(f"Done in {span(seconds)}. What to do next, in this folder:")
+    for words, why in acts:
+        stage.inner.say(command_line(*words))
+        stage.inner.say(stage.inner.style(f"    {why}", "dim"))
+    _tell_where(stage)
+
+
+def _tell_where(stage: Stage) -> None:
     """How to call the command that runs now, where the shell would not find it, as after `make demo`."""
     program = Path(sys.argv[0])
     if program.name == "lithify" and shutil.which("lithify") is None:

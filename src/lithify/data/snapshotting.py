@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lithify import canon
 from lithify.data import split
 from lithify.data.chunks import Chunks, collect, work_folder
 from lithify.data.growth import Growth, excluded, lacking, reasons
+from lithify.data.manifest import make_manifest, publish
 from lithify.data.merge import Rows, grouped, join, merge
 from lithify.data.schema import Field, Problem, Task
-from lithify.data.snapshot import FORMAT, Snapshot, open_snapshot
+from lithify.data.shards import store
+from lithify.data.snapshot import Snapshot, open_snapshot
 from lithify.data.source import Source
-from lithify.data.table import RowTable, fixed_binary, numeric, to_arrow
-from lithify.errors import QuarantinedRows, RunBusy, TooFewRows, UsageError, as_store_error
+from lithify.errors import QuarantinedRows, RunBusy, TooFewRows, UsageError
 from lithify.progress import Reporter, Update, silent
-from lithify.store import blobs
 from lithify.store.home import Home
 from lithify.store.lock import Lock
 
-SHARD_BYTES = 32 << 20
-_WRITERS = 2
-"""Shards that are written at a time."""
 MAX_LABELS = 1000
 LABELS = (
     "Give a folder with one sub-folder per label, the folder that holds both the index and the files it names, or a "
@@ -159,9 +148,9 @@ def _freeze(
     rows = replace(rows, table=replace(rows.table, side=decided.side))
     _check_training(rows, source.task)
     report(Update("writing", note="Writing the snapshot."))
-    layout, table = _store(home, folder, chunks, rows.table, parent)
+    layout, table = store(home, folder, chunks, rows.table, parent)
     counted = {"copies": copies, "truncated": chunks.truncated, "relabelled": relabelled}
-    manifest = _manifest(source, rows.labels, table, decided, counted, problems, parent)
+    manifest = make_manifest(source, rows.labels, table, decided, counted, problems, parent)
     growth = Growth(
         added=int(rows.new.sum()),
         known=known,
@@ -250,175 +239,3 @@ def _check_training(rows: Rows, task: Task) -> None:
             found=f"{len(label):,} training rows",
             hint="Use --split hash, or give more data.",
         )
-
-
-def _store(
-    home: Home, folder: Path, chunks: Chunks, table: RowTable, parent: Snapshot | None
-) -> tuple[dict[str, Any], RowTable]:
-    """Writes the new contents as shards and the table as the index; a shard written before is not written again."""
-    names = list(parent.layout["shards"]) if parent else []
-    shard, position = table.shard.copy(), table.position.copy()
-    new = np.flatnonzero(table.shard < 0)
-    shares = [new[share] for share in _shares(table.key[new], chunks.content_bytes)]
-    with ThreadPoolExecutor(_WRITERS) as pool:
-        written = list(pool.map(lambda rows: _shard(home, folder, chunks, table.take(rows)), shares))
-    for name, rows in zip(written, shares, strict=True):
-        shard[rows], position[rows] = len(names), np.arange(len(rows))
-        names.append(name)
-    table = replace(table, shard=shard, position=position)
-    return {"shards": names, "index": put_index(home, folder, table)}, table
-
-
-def _shares(key: NDArray[np.uint8], size: int) -> list[slice]:
-    """Rows, sorted by key, cut by leading bits into 2**k shards of about ``SHARD_BYTES``."""
-    bits = min(16, (max(0, size - 1) // SHARD_BYTES).bit_length())
-    leading = (key[:, 0].astype(np.int64) << 8 | key[:, 1]) >> (16 - bits)
-    edges = np.searchsorted(leading, np.arange((1 << bits) + 1))
-    return [slice(int(a), int(b)) for a, b in pairwise(edges) if b > a]
-
-
-def _shard(home: Home, folder: Path, chunks: Chunks, table: RowTable) -> str:
-    """Stores the contents of some new rows and returns the shard's digest, which is noted for an interrupted call."""
-    note = folder / f"shard-{hashlib.sha256(table.key.tobytes()).hexdigest()[:24]}"
-    if note.exists() and home.blobs.has(note.read_text()):
-        return note.read_text()
-    written = put_shard(home, folder, table.key, _contents(chunks, table))
-    blobs.write_atomic(note, written.encode())
-    return written
-
-
-def put_shard(home: Home, folder: Path, key: NDArray[np.uint8], content: Any) -> str:
-    """Stores an Arrow array of contents with their keys; ``folder`` lies on the same disk."""
-    import pyarrow as pa
-
-    return _put(home, folder, pa.table({"key": fixed_binary(key), "content": content}))
-
-
-def put_index(home: Home, folder: Path, table: RowTable) -> str:
-    """Stores a row table; ``folder`` lies on the same disk."""
-    return _put(home, folder, to_arrow(table))
-
-
-def _put(home: Home, folder: Path, table: Any) -> str:
-    """Writes an Arrow IPC file straight to the disk, so that it is not in memory a second time."""
-    import pyarrow as pa
-
-    file = folder / f"{os.getpid()}-{threading.get_ident()}.part"
-    try:
-        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
-    except OSError as error:
-        raise as_store_error(error, "writing a snapshot") from error
-    return home.blobs.adopt(file)
-
-
-def _contents(chunks: Chunks, table: RowTable) -> Any:
-    """The contents of new rows, gathered chunk by chunk, as one Arrow array."""
-    import pyarrow as pa
-
-    order = np.argsort(-1 - table.shard, kind="stable")
-    numbers, starts = np.unique(-1 - table.shard[order], return_index=True)
-    pieces = []
-    for number, rows in zip(numbers.tolist(), np.split(order, starts[1:]), strict=True):
-        # written by this process, or checked against its digest when it went on: not validated once for each shard
-        with pa.memory_map(str(chunks.files[number])) as file:
-            content = pa.ipc.open_file(file).read_all().column("content").combine_chunks()
-        pieces.append(content.take(numeric(table.position[rows])))
-    return pa.concat_arrays(pieces).take(numeric(np.argsort(order)))
-
-
-def _manifest(
-    source: Source,
-    labels: Sequence[str],
-    table: RowTable,
-    decided: split.Split,
-    counted: dict[str, int],
-    problems: Sequence[Problem],
-    parent: Snapshot | None,
-) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "kind": source.kind,
-        "task": source.task,
-        "fields": [
-            {"name": field.name, "kind": field.kind, "role": field.role, "form": field.form} for field in source.fields
-        ],
-        "parent": parent.digest if parent else None,
-        "quarantine": reasons(problems),
-        **counted,
-        **table_facts(
-            table,
-            labels,
-            decided.rule,
-            decided.reason,
-            len(parent.manifest["generations"]) if parent else 1,
-            source.kind,
-        ),
-    }
-
-
-def table_facts(
-    table: RowTable, labels: Sequence[str], rule: str, reason: str, generations: int = 1, kind: str = "mail"
-) -> dict[str, Any]:
-    """What a manifest says of its rows; ``generations`` is how many there are at least, empty ones included."""
-    sizes = np.bincount(table.group, minlength=1)
-    timed = table.time[table.time != split.TIME_MISSING]
-    return {
-        "labels": list(labels),
-        "rows": {"count": len(table), "digest": table.digest()},
-        "split": {"rule": rule, "reason": reason, "counts": split.counts(table.side, table.label, labels)},
-        "groups": {"near_duplicate_groups": int((sizes > 1).sum()), "rows_in_them": int(sizes[sizes > 1].sum())},
-        "generations": np.bincount(table.generation, minlength=generations).tolist(),
-        "period": [int(timed.min()), int(timed.max())] if len(timed) else None,
-        **({"images": image_facts(table)} if kind == "image" else {}),
-    }
-
-
-def image_facts(table: RowTable) -> dict[str, int]:
-    """What a manifest says of images.
-
-    ``side`` is the median of the shorter sides in pixels, the lower of two, and ``channels`` is 1 where all images are
-    grey, else 3, both of training rows alone, since a model is made for them; ``smallest`` and ``largest`` are the
-    shortest and the longest side of any image.
-    """
-    from lithify.data import pictures
-
-    width, height, channels = pictures.sizes(table.signature)
-    train = table.side == split.TRAIN
-    if not train.any():
-        train = np.ones(len(table), dtype=bool)
-    short = np.sort(np.minimum(width, height)[train])
-    return {
-        "side": int(short[(len(short) - 1) // 2]),
-        "channels": int(channels[train].max()),
-        "smallest": int(np.minimum(width, height).min()),
-        "largest": int(np.maximum(width, height).max()),
-    }
-
-
-def publish(
-    home: Home,
-    manifest: dict[str, Any],
-    layout: dict[str, Any],
-    problems: Sequence[Problem],
-    name: str | None,
-) -> str:
-    """Stores manifest, layout and quarantine list, and enters the snapshot into the catalog; returns its digest."""
-    digest = home.blobs.put(canon.dumps(manifest))
-    listed = [
-        {"origin": p.origin, "reason": p.reason, "detail": p.detail, "key": (p.key or b"").hex()} for p in problems
-    ]
-    quarantine = home.blobs.put(canon.dumps(listed)) if listed else None
-    where = home.blobs.put(canon.dumps(layout))
-    with home.catalog.transaction():
-        home.catalog.add_snapshot(
-            digest,
-            manifest["kind"],
-            manifest["rows"]["count"],
-            layout=where,
-            parent=manifest["parent"],
-            quarantine=quarantine,
-        )
-        if name is not None:
-            home.catalog.name(name, digest, move=True)
-    return digest

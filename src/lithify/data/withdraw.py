@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lithify import canon
+from lithify.data.manifest import publish, table_facts
+from lithify.data.shards import put_index, put_shard
 from lithify.data.snapshot import Snapshot, open_snapshot
-from lithify.data.snapshotting import publish, put_index, put_shard, table_facts
 from lithify.data.table import RowTable, from_fixed_binary, locate, read_ipc
 from lithify.errors import AmbiguousName, MalformedContainer, NotFound, RunBusy, TooFewRows, UsageError
 from lithify.progress import Reporter, Update, silent

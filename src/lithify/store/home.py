@@ -18,8 +18,8 @@ from functools import cached_property
 from pathlib import Path
 
 from lithify import canon
+from lithify.engines import check_platform
 from lithify.errors import IntegrityError, NewerFormat, UsageError, as_store_error
-from lithify.numerics import check_platform
 from lithify.store.aliases import Aliases
 from lithify.store.blobs import Blobs, write_atomic
 from lithify.store.catalog import Catalog

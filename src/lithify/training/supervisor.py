@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
-from lithify import numerics
+from lithify import engines
 from lithify import recipe as recipes
 from lithify.errors import RunError, SessionEnded
 from lithify.learners.registry import learner
@@ -27,7 +27,7 @@ _PATIENCE = 10.0
 def needed(task: Task) -> bool:
     """Whether a task belongs in a worker: that or several were asked for, or it needs pins that this process lacks."""
     several = task.settings.count_processes() > 1
-    return task.settings.worker or several or not numerics.pinned(_pins(task))
+    return task.settings.worker or several or not engines.pinned(_pins(task))
 
 
 def perform(task: Task, lock: Lock) -> bool:

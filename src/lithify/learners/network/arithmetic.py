@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lithify import numerics, rng
+from lithify import engines, rng
 from lithify.learners.network import convolutions
 
 
@@ -52,7 +52,7 @@ def probe(device: str, precision: str, how: str) -> str:
     Machines and libraries that would train other weights nearly always differ in it; it takes milliseconds.
     """
     with exactly(device):
-        return numerics.probe(f"network {device} {precision} {how}", lambda: _known(device, precision, how))
+        return engines.probe(f"network {device} {precision} {how}", lambda: _known(device, precision, how))
 
 
 def _known(device: str, precision: str, how: str) -> list[NDArray[np.float32]]:

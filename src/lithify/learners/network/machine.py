@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from lithify import numerics
+from lithify import engines
 
 CUDA_PINS = {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 """Without it cuBLAS takes its scratch memory as it comes, and the order of its sums with it (cuBLAS, 2.1.4)."""
@@ -55,7 +55,7 @@ def precision_of(asked: str, device: str) -> str:
     if device == "cuda":
         found = gpu()
         return "bf16" if found is not None and found[1] >= (8, 0) else "fp32"
-    here = set(numerics.cpu_class().split())
+    here = set(engines.cpu_class().split())
     return "bf16" if any(needed <= here for needed in _BF16) else "fp32"
 
 
@@ -65,7 +65,7 @@ def convolutions_of(device: str, precision: str) -> str:
     >>> convolutions_of("cuda", "bf16")
     'plain'
     """
-    flags = numerics.cpu_class().split() if device == "cpu" else []
+    flags = engines.cpu_class().split() if device == "cpu" else []
     found = {"bf16": ("tiled", _TILES), "fp32": ("winograd", _WIDE_FLAG)}[precision]
     return found[0] if found[1] in flags else "plain"
 
@@ -84,7 +84,7 @@ def fingerprint(device: str, tier: str) -> dict[str, int | str]:
             "network.driver": driver,
             "network.cuda": _libraries(),
         }
-    return found | {"network.cpu": numerics.cpu_class() if tier == "native" else tier}
+    return found | {"network.cpu": engines.cpu_class() if tier == "native" else tier}
 
 
 def needs(device: str, tier: str) -> dict[str, str]:
@@ -93,7 +93,7 @@ def needs(device: str, tier: str) -> dict[str, str]:
     >>> needs("cpu", "native")["OMP_NUM_THREADS"]
     '1'
     """
-    return {**numerics.pins(tier), **numerics.MALLOC, **(CUDA_PINS if device == "cuda" else {})}
+    return {**engines.pins(tier), **engines.MALLOC, **(CUDA_PINS if device == "cuda" else {})}
 
 
 @functools.cache

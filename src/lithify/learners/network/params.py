@@ -131,7 +131,7 @@ class NetworkParams:
     device : str
         ``cpu`` or ``cuda``.
     tier : str
-        Which CPUs give the same bits; see :func:`lithify.numerics.pins`.
+        Which CPUs give the same bits; see :func:`lithify.engines.pins`.
     """
 
     net: str = "auto"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -55,6 +57,7 @@ def use_patches(patch: pytest.MonkeyPatch) -> None:
 def files() -> Path:
     """A folder with a file for each of :data:`KINDS`, made once in a process."""
     folder = Path(tempfile.mkdtemp(prefix="lithify-routes-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     home = folder / "home"
     kept = {"home": home, "threads": 1}
     columns = people()

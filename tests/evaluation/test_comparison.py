@@ -303,3 +303,14 @@ def test_gates_reach_the_verdict(world: World) -> None:
     tight = compare(*pair, gates=Gates(size=1e-6))
     assert tight.verdict == "worse"
     assert not tight.passes
+
+
+def test_no_verdict_is_hidden_by_a_rule_for_something_else():
+    """The section of the answer has its verdict as a class; a rule for that class alone would take it away."""
+    from importlib.resources import files
+
+    style = files("lithify.evaluation").joinpath("templates/report.css").read_text()
+    hidden = [rule.partition("{")[0] for rule in style.split("}") if "display: none" in rule.rpartition("{")[2]]
+    assert hidden
+    alone = {selector.strip().rpartition("{")[2].strip() for rule in hidden for selector in rule.split(",")}
+    assert not alone & {".better", ".worse", ".undecided", ".not", ".answer"}

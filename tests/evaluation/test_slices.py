@@ -72,3 +72,11 @@ def test_no_mistakes_no_worst_slices():
     result = slices(columns(500, 3), np.zeros(500), "share")
     assert result.looked_at == 9
     assert result.worst == ()
+
+
+def test_a_slice_of_nearly_all_rows_is_not_listed():
+    """Four rows without an error are no reason to call all others worse."""
+    column = np.array(["usual"] * 1196 + ["odd"] * 4, dtype=object)
+    missed = np.concatenate([np.arange(1196) % 8 == 7, np.zeros(4)]).astype(float)
+    found = slices([FieldCells(Field("gain", "category", "input"), column)], missed, "share")
+    assert (found.looked_at, found.worst) == (0, ())

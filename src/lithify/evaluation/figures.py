@@ -149,7 +149,7 @@ def _learning(history: NDArray[np.float32]) -> list[Figure]:
         Figure("How the loss fell", f"{steps}.", drawing.svg(plots.loss(history))),
         Figure(
             "How the accuracy rose",
-            f"{steps}, turned, cut and smoothed as training does: accuracy on whole rows it has not seen is another.",
+            f"{steps}, as training shows them: accuracy on rows it has not seen is another.",
             drawing.svg(plots.accuracy(history)),
         ),
     ]

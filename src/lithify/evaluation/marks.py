@@ -97,8 +97,13 @@ def layered(layers: list[Spec], x: Spec, y: Spec) -> Spec:
 
 
 def short_label(label: str, length: int = 18) -> str:
-    """A label short enough for an axis."""
-    return label if len(label) <= length else label[: length - 1] + "…"
+    """A label short enough for an axis; what is cut is in the middle, for names differ at their ends too.
+
+    >>> short_label("Horizontal_Distance_To_Roadways")
+    'Horizonta…Roadways'
+    """
+    tail = (length - 1) // 2
+    return label if len(label) <= length else f"{label[: length - 1 - tail]}…{label[-tail:]}"
 
 
 def distinct(labels: Sequence[str], length: int = 18) -> list[str]:

@@ -84,11 +84,11 @@ def slices(columns: Sequence[FieldCells], missed: NDArray[np.float64], unit: str
         Unit "share": 1 for a row with the wrong label, else 0. Unit "value": true minus predicted value.
     unit : "share" or "value"
     fewest : int
-        Rows that a slice must have.
+        Rows that a slice must have, and that must be outside of it.
     """
     parted = [parts_of(cells, fewest) for cells in columns]
     squared = missed * missed  # of a 0 and a 1 the same
-    found = [part for field, parts in enumerate(parted) for part in _looked_at(field, parts, squared, unit)]
+    found = [part for field, parts in enumerate(parted) for part in _looked_at(field, parts, squared, unit, fewest)]
     bar = NormalDist().inv_cdf(1.0 - ALPHA / max(len(found), 1))
     found.sort(key=lambda part: (part.distance <= bar, -part.low, columns[part.field].field.name, part.name))
     worst = []
@@ -100,17 +100,17 @@ def slices(columns: Sequence[FieldCells], missed: NDArray[np.float64], unit: str
     return Slices(len(found), _error(missed, unit), tuple(worst), unit)
 
 
-def _looked_at(field: int, parts: Parts, squared: NDArray[np.float64], unit: str) -> list[_Part]:
-    """The slices of one field, measured quickly; none where all rows are in one."""
-    if len(parts.names) < 2 and (parts.codes >= 0).all():
-        return []
+def _looked_at(field: int, parts: Parts, squared: NDArray[np.float64], unit: str, fewest: int) -> list[_Part]:
+    """The slices of one field, measured quickly, but for those that hold nearly all rows."""
     unit_of = float(squared.max()) or 1.0  # so that no square of it overflows
     rows, first, second = (
         _sums(parts, values) for values in (np.ones(len(squared)), squared / unit_of, (squared / unit_of) ** 2)
     )
-    distances = _distances(rows, first, second)
+    distances = _distances(rows, first, second, unit)
     found = []
     for code, name in enumerate(parts.names):
+        if len(squared) - rows[code] < fewest:
+            continue
         n, mean = float(rows[code]), float(first[code] / rows[code])
         if unit == "share":
             low = metrics.wilson(float(first[code] * unit_of), n)[0]
@@ -128,15 +128,22 @@ def _sums(parts: Parts, values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _distances(
-    rows: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64]
+    rows: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64], unit: str
 ) -> NDArray[np.float64]:
-    """By how many standard errors the mean of each part is above that of all other rows (Welch 1947)."""
+    """By how many standard errors the mean of each part is above that of all other rows.
+
+    Means of values by their own variances (Welch 1947). Shares by the variance of all rows together (the score test):
+    few rows without an error have no variance of their own, and yet say little.
+    """
     others = [total.sum() - total for total in (rows, first, second)]
     n, m = np.maximum(rows, 1.0), np.maximum(others[0], 1.0)
     gap = first / n - others[1] / m
     variance = (
         np.maximum(second / n - (first / n) ** 2, 0.0) / n + np.maximum(others[2] / m - (others[1] / m) ** 2, 0.0) / m
     )
+    if unit == "share":
+        share = first.sum() / rows.sum()
+        variance = share * (1.0 - share) * (1.0 / n + 1.0 / m)
     known = (others[0] > 0) & (variance > 0.0)
     return np.where(known, gap / np.sqrt(np.where(known, variance, 1.0)), 0.0)
 

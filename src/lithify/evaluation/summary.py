@@ -69,7 +69,7 @@ def _each_label(e: Result) -> str:
     """Rows of each label; of many labels only the fewest and the most."""
     if len(e.counts) > MOST_NAMED:
         return f" ({len(e.counts):,} labels of {min(e.counts.values()):,} to {max(e.counts.values()):,} rows)"
-    counts = ", ".join(f"{rows:,} {label}" for label, rows in e.counts.items())
+    counts = ", ".join(f"{label}: {rows:,}" for label, rows in e.counts.items())
     return f" ({counts})" if counts else ""
 
 

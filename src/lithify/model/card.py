@@ -52,17 +52,28 @@ def card(
         "engine": dict(engine),
         "calibration": dict(calibration),
         "test": {"rows": len(test), "generations": generations.tolist(), "metrics": dict(figures), **measured},
-        "limits": _limits(snapshot, draft, len(test), unknown),
+        "limits": _limits(snapshot, draft, calibration, len(test), unknown),
     }
 
 
-def _limits(snapshot: Snapshot, draft: Draft, test_rows: int, unknown: Mapping[str, Any] | None) -> list[str]:
+def _limits(
+    snapshot: Snapshot,
+    draft: Draft,
+    calibration: Mapping[str, Any],
+    test_rows: int,
+    unknown: Mapping[str, Any] | None,
+) -> list[str]:
     rule = snapshot.manifest["split"]["rule"]
+    held_out = int(calibration.get("held_out_training_rows", 0))
+    also = f", and so did {held_out:,} training rows, each scored by what had not seen it." if held_out else "."
     limits = [
         "The parameters never change; what the world does after the newest training row is unknown to the model.",
-        "Training rows and the half of validation that may stop training were learned from; the other half calibrated."
-        if len(snapshot.rows("validation")) > (snapshot.table.side == split.CALIBRATE).sum()
-        else "Training rows were learned from; validation rows calibrated.",
+        (
+            "Training rows and the half of validation that may stop training were learned from; the other half calibrated"
+            if len(snapshot.rows("validation")) > (snapshot.table.side == split.CALIBRATE).sum()
+            else "Training rows were learned from; validation rows calibrated"
+        )
+        + also,
     ]
     if rule != "time":
         limits.append("The split is not by time: the figures flatter a model that has to judge the future.")

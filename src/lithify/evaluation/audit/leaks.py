@@ -78,7 +78,8 @@ def leaks(scene: Scene, found: Mapping[str, float]) -> Iterator[Finding]:
         yield Finding(
             "strongest fields",
             "note",
-            "What the strongest fields tell alone; none is beyond the bounds of a leak.",
+            f"What the strongest {'of the other ' if any(judged.values()) else ''}fields tell alone; none of them is beyond the "
+            "bounds of a leak.",
             f"{scene.learnable}, held out in folds",
             "Ask of each whether it is known at the time of a prediction.",
             {},

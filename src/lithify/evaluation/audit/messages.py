@@ -65,7 +65,7 @@ def parts(scene: Scene) -> Parts:
     time = scene.time[:learn]
     later, said = scene.side[:learn] != split.TRAIN, "validation"
     if scene.by_time:
-        said = "later (validation)"
+        said = "validation, which is later"
     elif np.isnan(time).mean() <= 0.05 and len(np.unique(time)) > 1:
         later, said = time >= np.nanquantile(time, 1.0 - LATER_SHARE), "the last fifth by time"
     part = np.full(len(scene.rows), 2 * labels)

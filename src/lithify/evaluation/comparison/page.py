@@ -62,6 +62,7 @@ def render(c: Comparison, show_content: bool = False) -> str:
     """The page as text."""
     filters: Filters = {
         "short": words.short,
+        "value": words.value,
         "bound": lambda text: text.replace(" %", "\N{NO-BREAK SPACE}%").replace(" pp", "\N{NO-BREAK SPACE}pp"),
         "percent": words.percent,
         "figure": words.figure,

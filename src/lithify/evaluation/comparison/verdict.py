@@ -135,6 +135,8 @@ def of_metric(name: str, found: Difference, margin: float, rows: int) -> GateRes
         if low > 0.0:
             return GateResult(name, "passed", f"{said}; better beyond chance.")
         return GateResult(name, "passed", f"{said}; not worse by more than the {_margin(margin, found)} allowed.")
+    if high < -margin:
+        return GateResult(name, "failed", f"{said}; worse by more than the {_margin(margin, found)} allowed.")
     if high < 0.0:
         return GateResult(
             name, "failed", f"{said}; worse beyond chance, and perhaps by more than {_margin(margin, found)}."

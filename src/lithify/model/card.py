@@ -65,16 +65,15 @@ def _limits(
 ) -> list[str]:
     rule = snapshot.manifest["split"]["rule"]
     held_out = int(calibration.get("held_out_training_rows", 0))
-    also = f", and so did {held_out:,} training rows, each scored by what had not seen it." if held_out else "."
+    stopping = len(snapshot.rows("validation")) > (snapshot.table.side == split.CALIBRATE).sum()
     limits = [
         "The parameters never change; what the world does after the newest training row is unknown to the model.",
-        (
-            "Training rows and the half of validation that may stop training were learned from; the other half calibrated"
-            if len(snapshot.rows("validation")) > (snapshot.table.side == split.CALIBRATE).sum()
-            else "Training rows were learned from; validation rows calibrated"
-        )
-        + also,
+        "Training rows and the half of validation that may stop training were learned from; the other half calibrated."
+        if stopping
+        else "Training rows were learned from; validation rows calibrated.",
     ]
+    if held_out:
+        limits.append(f"So did {held_out:,} training rows, each scored by what had not learned from it.")
     if rule != "time":
         limits.append("The split is not by time: the figures flatter a model that has to judge the future.")
     if test_rows == 0:

@@ -74,12 +74,12 @@ def leaks(scene: Scene, found: Mapping[str, float]) -> Iterator[Finding]:
                 tuple(Item(name, {measure: found[name]}) for name in names),
             )
     shown = [name for name in ranked if judged[name] is None][:_SHOWN]
+    others = "of the other " if any(judged.values()) else ""
     if shown:
         yield Finding(
             "strongest fields",
             "note",
-            f"What the strongest {'of the other ' if any(judged.values()) else ''}fields tell alone; none of them is beyond the "
-            "bounds of a leak.",
+            f"What the strongest {others}fields tell alone; none of them is beyond the bounds of a leak.",
             f"{scene.learnable}, held out in folds",
             "Ask of each whether it is known at the time of a prediction.",
             {},

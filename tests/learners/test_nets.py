@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lithify import kernels, numerics
+from lithify import engines, kernels
 from lithify.errors import RecipeError
 from lithify.learners.network import convolutions, optim, winograd_kernels
 from lithify.learners.network.inputs import Inputs
@@ -295,16 +295,16 @@ def test_how_to_convolve_is_settled_by_machine_precision_and_tier(monkeypatch):
             NetworkParams(**{"device": "cpu", "precision": "fp32", **given}), 50_000, 0, 10, 32, 3
         ).convolutions
 
-    monkeypatch.setattr(numerics, "cpu_class", lambda: "x86 avx512f amx_bf16")
+    monkeypatch.setattr(engines, "cpu_class", lambda: "x86 avx512f amx_bf16")
     assert (settled(), settled(precision="bf16"), settled(precision="auto")) == ("winograd", "tiled", "tiled")
     assert settled(tier="x86-portable") == settled(convolutions="plain") == "plain"
     assert settle(NetworkParams(device="cpu"), 500, 5, 2, 0, 0).convolutions == "plain"
-    monkeypatch.setattr(numerics, "cpu_class", lambda: "x86-64 AuthenticAMD avx512f avx512_bf16")
+    monkeypatch.setattr(engines, "cpu_class", lambda: "x86-64 AuthenticAMD avx512f avx512_bf16")
     assert (settled(), settled(precision="auto")) == ("winograd", "plain")
     assert settle(NetworkParams(device="cpu"), 50_000, 0, 10, 32, 3).precision == "bf16"
-    monkeypatch.setattr(numerics, "cpu_class", lambda: "x86-64 GenuineIntel avx512f avx512_bf16")
+    monkeypatch.setattr(engines, "cpu_class", lambda: "x86-64 GenuineIntel avx512f avx512_bf16")
     assert settle(NetworkParams(device="cpu"), 50_000, 0, 10, 32, 3).precision == "fp32"
-    monkeypatch.setattr(numerics, "cpu_class", lambda: "x86 avx2")
+    monkeypatch.setattr(engines, "cpu_class", lambda: "x86 avx2")
     assert (settled(), settled(precision="bf16"), settled(convolutions="winograd")) == ("plain", "plain", "winograd")
     with pytest.raises(RecipeError, match="float32"):
         settled(precision="bf16", convolutions="winograd")

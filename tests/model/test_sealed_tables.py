@@ -13,7 +13,7 @@ import pytest
 from tests.training import tables
 
 from lithify.data.snapshot import open_snapshot
-from lithify.errors import GoldenMismatch, LithifyError, MalformedContainer, UsageError
+from lithify.errors import GoldenMismatch, LithifyError, MalformedContainer, Unsupported, UsageError
 from lithify.model.model import Model, open_model
 from lithify.recipe import parse
 from lithify.store import container
@@ -163,7 +163,7 @@ def try_out(data: bytes) -> bool:
     """Whether a file is refused; one that is not has to work like any other."""
     try:
         model = open_model(data)
-    except LithifyError:
+    except (LithifyError, Unsupported):
         return True
     with contextlib.suppress(GoldenMismatch):
         model.verify()

@@ -28,7 +28,7 @@ from lithify.errors import MalformedContainer
 from lithify.features.base import Features
 from lithify.learners.forest.forest import Forest
 
-SCORED = 256
+SCORED = 512
 """Rows scored at a time."""
 
 Partial = dict[str, NDArray[Any]]

@@ -11,15 +11,17 @@ from lithify.kernels import compiled
 from lithify.learners.forest.forest import CATEGORICAL, Forest
 from lithify.learners.forest.kernels import ZERO_LEFT
 from lithify.learners.forest.nodes import kinds
-from lithify.learners.forest.quick_kernels import LEAVES, LOWEST, TOGETHER
+from lithify.learners.forest.quick_kernels import LEAVES, TOGETHER
 
 KERNELS = "lithify.learners.forest.quick_kernels"
 _EDGES = 253
 """Thresholds of a lane at most: with both ends and both places for missing values bins have 8 bits."""
 _MOST = 1024
 """Leaves of a tree at most: with more it would be quicker to walk down."""
-_ALL = np.uint32(0xFFFFFFFF)
-_TABLES = 2**23
+_ALL = np.uint8(255)
+_NARROW = 256
+"""Codes of a column that are looked at as bits; of more, a table tells sooner what each leaves."""
+_TABLES = 2**25
 """Words in the tables of categorical nodes at most."""
 
 
@@ -35,15 +37,19 @@ def quick(forest: Forest) -> tuple[NDArray[Any], ...] | None:
     rank = np.zeros(len(forest.value), dtype=np.int64)
     compiled(KERNELS).ranges(forest.start.copy(), forest.left.copy(), forest.right.copy(), begin, middle, rank)
     part_start = _offsets(-(-sizes // LEAVES))
+    parts = int(part_start[-1])
     clearing = _clearing(begin, middle, np.repeat(part_start[:-1], sizes - 1))
     sets = forest.flags[clearing.node] == CATEGORICAL
     codes = _codes(forest)
-    tables = _tables(forest, clearing.only(sets), int(part_start[-1]), codes)
+    narrow = codes[forest.feature[clearing.node]] <= _NARROW
+    tables = _tables(forest, clearing.only(sets & ~narrow), parts, np.where(codes > _NARROW, codes, 0))
     if tables is None:
         return None
-    part = np.repeat(part_start[:-1], sizes) + rank // LEAVES
-    lanes = _lanes(forest, clearing.only(~sets), int(part_start[-1]))
-    return (*lanes, *tables, forest.output.copy(), part_start, _values(forest, part, rank % LEAVES))
+    lanes = _lanes(forest, clearing.only(~sets), parts)
+    bits = _bits(forest, clearing.only(sets & narrow), parts)
+    values = np.zeros(LEAVES * parts)
+    values[np.repeat(LEAVES * part_start[:-1], sizes) + rank] = forest.value
+    return (*lanes, *bits, *tables, forest.output.copy(), part_start, values)
 
 
 class Clearing(NamedTuple):
@@ -53,14 +59,14 @@ class Clearing(NamedTuple):
     ----------
     node : (P,) int64
     part : (P,) int64
-        Of 32 leaves each, from left to right.
-    mask : (P,) uint32
+        Of 8 leaves each, from left to right.
+    mask : (P,) uint8
         The leaves of the part that stay.
     """
 
     node: NDArray[np.int64]
     part: NDArray[np.int64]
-    mask: NDArray[np.uint32]
+    mask: NDArray[np.uint8]
 
     def only(self, those: NDArray[np.bool_]) -> Clearing:
         """Some of them."""
@@ -74,9 +80,8 @@ def _clearing(begin: NDArray[np.int64], middle: NDArray[np.int64], first: NDArra
     word = begin[node] // LEAVES + np.arange(len(node)) - _offsets(reaches)[node]
     low = np.maximum(begin[node] - word * LEAVES, 0)
     high = np.minimum(middle[node] - word * LEAVES, LEAVES)
-    one = np.uint64(1)
-    gone = ((one << (high - low).astype(np.uint64)) - one) << low.astype(np.uint64)
-    return Clearing(node, first[node] + word, (~gone).astype(np.uint32))
+    gone = ((1 << (high - low)) - 1) << low
+    return Clearing(node, first[node] + word, (~gone & 255).astype(np.uint8))
 
 
 def _lanes(forest: Forest, clearing: Clearing, parts: int) -> tuple[NDArray[Any], ...]:
@@ -93,16 +98,49 @@ def _lanes(forest: Forest, clearing: Clearing, parts: int) -> tuple[NDArray[Any]
     lane, edge = np.cumsum(fresh_lane) - 1, place % _EDGES
     edges = np.full((int(fresh_lane.sum()), 256), np.inf)
     edges[lane, edge] = threshold
+    asked = ((2 * lane + (kind & 1)).astype(np.int32), (edge + 1).astype(np.uint8), mask[order])
+    lanes = np.stack([feature, kind >= ZERO_LEFT], axis=1)[fresh_lane].astype(np.int32)
+    return lanes, edges, *_filled_up(part[order], parts, asked, (0, 255, _ALL))
+
+
+def _bits(forest: Forest, clearing: Clearing, parts: int) -> tuple[NDArray[Any], ...]:
+    """The nodes with sets of few codes. A lane is eight codes of a column; the code after all known ones is any other."""
+    node, part, mask = clearing
+    feature = forest.feature[node]
+    number = (np.cumsum(forest.flags == CATEGORICAL) - 1)[node]
+    flat = forest.set_bits.astype("<u4").view(np.uint8)
+    begin, end = 4 * forest.set_start[number], 4 * forest.set_start[number + 1]
+    columns, found, lane = [], [], 0
+    for column in np.unique(feature):
+        some = np.flatnonzero(feature == column)
+        at = begin[some, None] + np.arange(int((end - begin)[some].max()) + 1)
+        stays = np.where(at < end[some, None], flat[np.minimum(at, len(flat) - 1)], 0) if len(flat) else 0 * at
+        known = np.flatnonzero(np.unpackbits(np.bitwise_or.reduce(stays, axis=0).astype(np.uint8), bitorder="little"))
+        size = int(known[-1]) + 1 if len(known) else 0
+        gone = ~stays[:, : size // 8 + 1].astype(np.uint8)
+        gone[:, -1] &= (2 << size % 8) - 1
+        which, eight = np.nonzero(gone)
+        found.append((some[which], lane + eight, gone[which, eight]))
+        columns.append((column, size, lane))
+        lane += size // 8 + 1
+    nodes, lanes, gone = (np.concatenate(of) for of in zip(*found, strict=True)) if found else np.zeros((3, 0), int)
+    asked = (lanes.astype(np.int32), gone.astype(np.uint8), mask[nodes])
+    return np.array(columns, np.int32).reshape(-1, 3), *_filled_up(part[nodes], parts, asked, (0, 0, _ALL))
+
+
+def _filled_up(
+    part: NDArray[np.int64], parts: int, asked: tuple[NDArray[Any], ...], nothing: tuple[Any, ...]
+) -> tuple[NDArray[Any], ...]:
+    """Where each part begins, and what is asked there: part by part, each filled up with what clears ``nothing``."""
     used = np.bincount(part, minlength=parts)
     start = _offsets(-(-used // TOGETHER) * TOGETHER)
-    place = np.empty(len(part), dtype=np.int64)
-    place[np.argsort(part, kind="stable")] = np.arange(len(part))
-    to = (start[part] + place - _offsets(used)[part])[order]
-    node_lane, node_edge = np.zeros(start[-1], np.int32), np.full(start[-1], 255, np.uint8)
-    node_mask = np.full(start[-1], _ALL)
-    node_lane[to], node_edge[to], node_mask[to] = 2 * lane + (kind & 1), edge + 1, mask[order]
-    lanes = np.stack([feature, kind >= ZERO_LEFT], axis=1)[fresh_lane].astype(np.int32)
-    return lanes, edges, start, node_lane, node_edge, node_mask
+    to = np.empty(len(part), dtype=np.int64)
+    order = np.argsort(part, kind="stable")
+    to[order] = np.arange(len(part)) + (start[:-1] - _offsets(used)[:-1])[part[order]]
+    out = [np.full(start[-1], of, values.dtype) for values, of in zip(asked, nothing, strict=True)]
+    for values, its in zip(asked, out, strict=True):
+        its[to] = values
+    return start, *out
 
 
 def _codes(forest: Forest) -> NDArray[np.int64]:
@@ -134,14 +172,6 @@ def _tables(
     columns = np.stack([column, codes[column]], axis=1).astype(np.int32)
     table_start = np.searchsorted(pairs, np.arange(parts + 1) * forest.width)
     return columns, table_start, np.stack([which, begin[:-1]], axis=1), table_mask
-
-
-def _values(forest: Forest, part: NDArray[np.int64], bit: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Leaf values (parts, 32) where the kernel looks for them."""
-    places = np.array([((LOWEST << power) % 2**LEAVES) >> 27 for power in range(LEAVES)])
-    values = np.zeros((int(part.max(initial=-1)) + 1, LEAVES))
-    values[part, places[bit]] = forest.value
-    return values
 
 
 def _changes(values: NDArray[Any]) -> NDArray[np.bool_]:

@@ -1,11 +1,11 @@
 """Kernels that score many rows: every node of a tree is asked of a whole block of rows at once, without branches.
 
-The leaves of a tree, from left to right, are the bits of a word that begins with all bits set. A node whose answer is
+The leaves of a tree, from left to right, are the bits of a set that begins with all bits set. A node whose answer is
 "right" clears the leaves to its left; the lowest bit that is left over is the leaf where the row ends (Lucchese et al.
 2015, "QuickScorer", doi:10.1145/2766462.2767733; Lucchese et al. 2016, doi:10.1145/2911451.2914758 for blocks of rows).
-A tree of more than 32 leaves is cut into parts of 32; most nodes clear leaves of one part only, and are asked there.
-Values are first cut into bins by the thresholds that the forest has itself, so that a comparison of bins gives exactly
-what the comparison of numbers gives.
+The sets are cut into parts of 8 leaves: most nodes clear leaves of one part only, and are asked there, and a processor
+clears bytes of 64 rows at a time. Values are first cut into bins by the thresholds that the forest has itself, so that a
+comparison of bins gives exactly what the comparison of numbers gives; codes of categories become bits.
 """
 
 from __future__ import annotations
@@ -18,17 +18,14 @@ from lithify.kernels import kernel, peer
 
 TINY = peer("lithify.learners.forest.kernels").TINY
 
-BLOCK = 128
-"""Rows at a time."""
+BLOCK = 512
+"""Rows at a time: what is done once for a block outweighs the rest in smaller ones."""
 
 TOGETHER = 4
-"""Nodes at a time; a tree is filled up with nodes that clear nothing."""
+"""Nodes at a time; a part is filled up with nodes that clear nothing."""
 
-LEAVES = 32
-"""Of a part of a tree; words of 32 bits, of which a processor clears twice as many at a time as of 64."""
-
-LOWEST = 0x077CB531
-"""De Bruijn's number: times a power of two, the top 5 bits tell which power it was."""
+LEAVES = 8
+"""Of a part of a tree."""
 
 
 @kernel
@@ -98,6 +95,22 @@ def cut(rows: Any, first: int, many: int, lanes: Any, edges: Any, bins: Any) -> 
 
 
 @kernel
+def one_hot(rows: Any, first: int, many: int, columns: Any, bits: Any) -> None:
+    """Codes of a block of rows as bits, eight codes to a lane of ``bits``.
+
+    ``columns`` (Q, 3) holds the column, how many codes some set knows, and its first lane. The code after those stands
+    for all that no set knows.
+    """
+    bits[:] = np.uint8(0)
+    for number in range(len(columns)):
+        column, size, lane = columns[number, 0], columns[number, 1], columns[number, 2]
+        for r in range(many):
+            value = rows[first + r, column]
+            code = int(value) if -1.0 < value < size else size
+            bits[lane + (code >> 3), r] = np.uint8(1 << (code & 7))
+
+
+@kernel
 def look_up(rows: Any, first: int, many: int, columns: Any, codes: Any) -> None:
     """Codes of a block of rows: ``columns`` (Q, 2) holds the column and how many codes some set knows."""
     for number in range(len(columns)):
@@ -108,16 +121,53 @@ def look_up(rows: Any, first: int, many: int, columns: Any, codes: Any) -> None:
 
 
 @kernel
-def leave(start: Any, lane: Any, edge: Any, mask: Any, part: int, bins: Any, word: Any) -> None:
-    """Clears the leaves that rows of the block cannot end in, by the nodes with thresholds of one part of a tree."""
-    for at in range(start[part], start[part + 1], TOGETHER):
-        a, b, c, d = bins[lane[at]], bins[lane[at + 1]], bins[lane[at + 2]], bins[lane[at + 3]]
+def leave(begin: int, end: int, lane: Any, edge: Any, mask: Any, bins: Any, word: Any) -> None:
+    """Clears the leaves that rows of the block cannot end in, by some nodes with thresholds."""
+    for at in range(begin, end, TOGETHER):
+        a, b, c, d = lane[at], lane[at + 1], lane[at + 2], lane[at + 3]
         ea, eb, ec, ed = edge[at], edge[at + 1], edge[at + 2], edge[at + 3]
         ma, mb, mc, md = mask[at], mask[at + 1], mask[at + 2], mask[at + 3]
         full = ~(ma ^ ma)
         for r in range(BLOCK):
-            both = (ma if a[r] > ea else full) & (mb if b[r] > eb else full)
-            word[r] &= both & (mc if c[r] > ec else full) & (md if d[r] > ed else full)
+            both = (ma if bins[a, r] > ea else full) & (mb if bins[b, r] > eb else full)
+            word[r] &= both & (mc if bins[c, r] > ec else full) & (md if bins[d, r] > ed else full)
+
+
+@kernel
+def leave_codes(begin: int, end: int, lane: Any, gone: Any, mask: Any, bits: Any, word: Any) -> None:
+    """The same by some nodes with sets of codes; ``gone`` has the bits of the codes that go right."""
+    for at in range(begin, end, TOGETHER):
+        a, b, c, d = lane[at], lane[at + 1], lane[at + 2], lane[at + 3]
+        ga, gb, gc, gd = gone[at], gone[at + 1], gone[at + 2], gone[at + 3]
+        ma, mb, mc, md = mask[at], mask[at + 1], mask[at + 2], mask[at + 3]
+        full = ~(ma ^ ma)
+        for r in range(BLOCK):
+            both = (ma if bits[a, r] & ga else full) & (mb if bits[b, r] & gb else full)
+            word[r] &= both & (mc if bits[c, r] & gc else full) & (md if bits[d, r] & gd else full)
+
+
+@kernel
+def choose(word: Any, part: int, chosen: Any, place: Any) -> None:
+    """Keeps the part that has leaves left over; called from right to left, so the leftmost one stays."""
+    number = np.uint8(part)
+    for r in range(BLOCK):
+        chosen[r] = word[r] if word[r] else chosen[r]
+        place[r] = number if word[r] else place[r]
+
+
+@kernel
+def end(chosen: Any, place: Any, leaf: Any) -> None:
+    """The leaf of each row, counted from left to right: the lowest bit of its part.
+
+    Every result is cut to 8 bits at once, or compilers calculate with 64.
+    """
+    for r in range(BLOCK):
+        word = chosen[r]
+        lowest = np.uint8(word & np.uint8(~word + np.uint8(1)))
+        four = np.uint8(4) if np.uint8(lowest & np.uint8(0xF0)) else np.uint8(0)
+        two = np.uint8(2) if np.uint8(lowest & np.uint8(0xCC)) else np.uint8(0)
+        one = np.uint8(1) if np.uint8(lowest & np.uint8(0xAA)) else np.uint8(0)
+        leaf[r] = np.uint16(np.uint16(place[r]) << np.uint16(3)) | np.uint16(np.uint8(four | np.uint8(two | one)))
 
 
 @kernel
@@ -129,7 +179,12 @@ def add_trees(
     lane: Any,
     edge: Any,
     mask: Any,
-    columns: Any,
+    narrow: Any,
+    code_start: Any,
+    code_lane: Any,
+    code_gone: Any,
+    code_mask: Any,
+    wide: Any,
     table_start: Any,
     table: Any,
     table_mask: Any,
@@ -141,39 +196,43 @@ def add_trees(
     """Adds the leaf values of all trees to ``totals`` (n, K), tree by tree for each of ``rows`` (n, d).
 
     Tree t has the parts ``part_start[t]`` to ``part_start[t + 1]``. ``lane``, ``edge`` and ``mask`` are the nodes with
-    thresholds, those of part p from ``start[p]``. ``table`` (S, 2) tells for a part and a column of codes which column
-    it is, and where the words for its codes begin in ``table_mask``. ``value`` (P, 32) has the leaf values by the top
-    bits of De Bruijn's product.
+    thresholds, those of part p from ``start[p]``; ``code_lane``, ``code_gone`` and ``code_mask`` those with sets of
+    codes of a ``narrow`` column, from ``code_start[p]``, each as often as the lanes it looks at. ``table`` (S, 2) tells
+    for a part and a ``wide`` column which column it is, and where the words for its codes begin in ``table_mask``.
+    ``value`` (8 P) has the leaf values from left to right.
     """
     bins = np.zeros((2 * len(lanes), BLOCK), dtype=np.uint8)
-    codes = np.zeros((len(columns), BLOCK), dtype=np.int32)
-    word = np.empty(BLOCK, dtype=np.uint32)
-    ends = np.empty(BLOCK, dtype=np.float64)
-    sums = np.empty((totals.shape[1], BLOCK), dtype=np.float64)
+    bits = np.zeros((narrow[-1, 2] + (narrow[-1, 1] >> 3) + 1 if len(narrow) else 0, BLOCK), dtype=np.uint8)
+    codes = np.zeros((len(wide), BLOCK), dtype=np.int32)
+    word = np.empty(BLOCK, dtype=np.uint8)
+    chosen = np.ones(BLOCK, dtype=np.uint8)
+    place = np.zeros(BLOCK, dtype=np.uint8)
+    leaf = np.zeros(BLOCK, dtype=np.uint16)
+    sums = np.zeros((totals.shape[1], BLOCK), dtype=np.float64)
     for first in range(0, len(rows), BLOCK):
         many = min(BLOCK, len(rows) - first)
         cut(rows, first, many, lanes, edges, bins)
-        look_up(rows, first, many, columns, codes)
+        one_hot(rows, first, many, narrow, bits)
+        look_up(rows, first, many, wide, codes)
         for r in range(many):
             for k in range(len(sums)):
                 sums[k, r] = totals[first + r, k]
         for tree in range(len(output)):
-            for part in range(part_start[tree + 1] - 1, part_start[tree] - 1, -1):
-                word[:] = np.uint32(0xFFFFFFFF)
-                leave(start, lane, edge, mask, part, bins, word)
+            leftmost = part_start[tree]
+            for part in range(part_start[tree + 1] - 1, leftmost - 1, -1):
+                word[:] = np.uint8(255)
+                leave(start[part], start[part + 1], lane, edge, mask, bins, word)
+                leave_codes(code_start[part], code_start[part + 1], code_lane, code_gone, code_mask, bits, word)
                 for number in range(table_start[part], table_start[part + 1]):
                     some = table_mask[table[number, 1] :]
                     code = codes[table[number, 0]]
                     for r in range(BLOCK):
                         word[r] &= some[code[r]]
-                leaf = value[part]
-                for r in range(BLOCK):  # the lowest bit alone, times De Bruijn's number
-                    lowest = np.uint32(word[r] & (~word[r] + np.uint32(1)))
-                    end = leaf[np.uint32(lowest * np.uint32(LOWEST)) >> np.uint32(27)]
-                    ends[r] = end if word[r] else ends[r]  # a word without leaves: the row ends further right
-            add = sums[output[tree]]
+                choose(word, part - leftmost, chosen, place)
+            end(chosen, place, leaf)
+            add, its = sums[output[tree]], value[LEAVES * leftmost :]
             for r in range(BLOCK):
-                add[r] += ends[r]
+                add[r] += its[leaf[r]]
         for r in range(many):
             for k in range(len(sums)):
                 totals[first + r, k] = sums[k, r]

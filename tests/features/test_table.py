@@ -104,6 +104,19 @@ def test_missing_rare_and_unseen_values_have_codes_of_their_own():
     assert table.transform(state, rows_of(ALL, jobs))["categories"].values.tolist() == [[0], [1], [1], [2]]
 
 
+def test_columns_looked_up_at_once_or_one_by_one_are_the_same(monkeypatch):
+    fields = (("job", "category"), ("home", "category"), ("note", "text"))
+    records = [{"job": JOBS[i % 5], "home": JOBS[i % 3] if i % 4 else None, "note": NOTES[i % 5]} for i in range(60)]
+    contents = rows_of(fields, records)
+    table = made(fields, min_category_rows=1)
+    state = table.fit([contents])
+    at_once = table.transform(state, contents)
+    monkeypatch.setattr("lithify.features.known._AT_ONCE", 0)
+    one_by_one = made(fields, min_category_rows=1).transform(state, contents)
+    assert np.array_equal(at_once["categories"].values, one_by_one["categories"].values)
+    assert len(np.unique(at_once["categories"].values, axis=0)) > 5
+
+
 def test_nothing_that_few_rows_have_is_kept():
     """Neither a value, nor a word, nor an extreme."""
     fields = (("job", "category"), ("note", "text"), ("pay", "number"))

@@ -15,6 +15,7 @@ from lithify.data.batches import Codes, Dense, Hashed
 from lithify.errors import MalformedContainer, Unsupported
 from lithify.kernels import compiled
 from lithify.learners.forest import kernels as forest_kernels
+from lithify.learners.forest import quick_kernels
 from lithify.learners.forest.audit import audit
 from lithify.learners.forest.forest import (
     CATEGORICAL,
@@ -37,8 +38,11 @@ from lithify.learners.forest.shap import contributions
 COLUMNS = 6
 
 
-def grow(seed: int, leaves: list[int], outputs: int = 1) -> Forest:
-    """A forest of random trees with thresholds on whole numbers; one node in four has a set."""
+def grow(seed: int, leaves: list[int], outputs: int = 1, wide: int = 0) -> Forest:
+    """A forest of random trees with thresholds on whole numbers; one node in five has a set.
+
+    Sets know up to 96 codes, those of the first ``wide`` columns up to 384.
+    """
     rng = np.random.default_rng(seed)
     left, right, nodes = [], [], sum(leaves) - len(leaves)
     for size in leaves:
@@ -54,10 +58,12 @@ def grow(seed: int, leaves: list[int], outputs: int = 1) -> Forest:
         right += [pair[1] for pair in children]
     flags = rng.choice([0, DEFAULT_LEFT, ZERO_IS_MISSING, DEFAULT_LEFT | ZERO_IS_MISSING, CATEGORICAL], nodes)
     words = rng.integers(1, 4, np.count_nonzero(flags == CATEGORICAL))
+    feature = rng.integers(0, COLUMNS, nodes)
+    words[feature[flags == CATEGORICAL] < wide] *= 4
     arrays = {
         "start": np.cumsum([0, *leaves]),
         "output": np.arange(len(leaves)) % outputs,
-        "feature": rng.integers(0, COLUMNS, nodes),
+        "feature": feature,
         "threshold": np.where(flags == CATEGORICAL, 0.0, rng.integers(-3, 4, nodes)),
         "left": left,
         "right": right,
@@ -129,6 +135,27 @@ def test_every_way_to_score_is_the_words_of_the_format(leaves: list[int]) -> Non
     for few in (1, 2, 31, 33):
         assert np.array_equal(score(forest, rows[:few]), expected[:few])
     assert (quick(forest) is None) == (max(leaves) > 1024)
+
+
+def test_many_codes_and_many_blocks_of_rows() -> None:
+    """Columns of few codes are looked at as bits, of many by tables; rows of several blocks, the last one not full."""
+    forest, rng = grow(12, [31, 100, 8, 300] * 5, outputs=3, wide=2), np.random.default_rng(13)
+    rows = np.where(rng.random((1100, COLUMNS)) < 0.4, rng.integers(-2, 400, (1100, COLUMNS)), sample(14, 1100))
+    totals, both = np.zeros((1100, 3)), quick(forest)
+    compiled(forest_kernels.__name__).add_trees(rows, *nodes(forest), totals)
+    assert both is not None
+    assert len(both[6]) == COLUMNS - 2
+    assert len(both[11]) >= 1
+    assert np.array_equal(score(forest, rows), totals)
+
+
+def test_the_kernels_of_blocks_are_plain_python_too() -> None:
+    forest, rows = grow(15, [9, 2, 1, 17], outputs=2, wide=1), sample(16, 40)
+    plain, fast = np.zeros((2, 40, 2))
+    quick_kernels.add_trees(rows, *quick(forest), plain)
+    compiled(quick_kernels.__name__).add_trees(rows, *quick(forest), fast)
+    assert np.array_equal(plain, fast)
+    assert np.array_equal(fast, score(forest, rows))
 
 
 def test_shares_add_up_to_the_score() -> None:

@@ -53,10 +53,11 @@ class Strings:
         """A column as an Arrow array of large binaries, null where missing."""
         import pyarrow as pa
 
-        return self._flat.take(pa.array(np.arange(column, self.missing.size, len(self))))
+        return self.flat.take(pa.array(np.arange(column, self.missing.size, len(self))))
 
     @cached_property
-    def _flat(self) -> Any:
+    def flat(self) -> Any:
+        """All cells, row by row, as an Arrow array of large binaries, null where missing."""
         import pyarrow as pa
 
         known = pa.py_buffer(np.packbits(~self.missing.ravel(), bitorder="little"))

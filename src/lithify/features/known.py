@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import chain
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ from lithify.features import lists
 from lithify.features.times import PARTS, parts, parts_of
 
 _WORD: Final = re.compile(rb"[0-9A-Za-z\x80-\xff]+").findall
+_AT_ONCE: Final = 2**22
+"""Columns times values of all columns that one table tells the codes of, at most."""
 _PUNCTUATION: Final = re.compile(rb"\xc2[\x80-\xbf]|\xe2[\x80\x81][\x80-\xbf]|\xe3\x80[\x80-\xbf]").sub
 
 
@@ -58,7 +61,6 @@ class Known:
         self._category_at = [j for j, field in enumerate(at.strings) if field.kind != "text"]
         self._text_at = [j for j, field in enumerate(at.strings) if field.kind == "text"]
         self._times = [j for j, field in enumerate(at.numbers) if field.kind == "time" and time_parts]
-        self._sets: list[Any] = []
 
     def row(self, content: bytes) -> Blocks:
         """The blocks of one row, by plain Python."""
@@ -77,9 +79,7 @@ class Known:
 
     def rows(self, cells: Cells) -> Blocks:
         """The blocks of many rows, by Arrow."""
-        codes = np.empty((len(cells.numbers), len(self._codes)), dtype=np.int32)
-        for j, at in enumerate(self._category_at):
-            codes[:, j] = self._coded(cells, j, at)
+        codes = self._coded(cells)
         words = np.zeros((len(codes), self.width), dtype=np.float32)
         for at, columns in zip(self._text_at, self._columns, strict=True):
             if columns:
@@ -91,14 +91,43 @@ class Known:
     def _spread(self, column: int, value: float) -> list[float]:
         return [value, *parts_of(value)] if column in self._times else [value]
 
-    def _coded(self, cells: Cells, column: int, at: int) -> NDArray[np.int32]:
+    def _coded(self, cells: Cells) -> NDArray[np.int32]:
+        """Codes (n, columns of categories): what all columns hold is looked up at once."""
+        import pyarrow.compute as pc
+
+        values, codes = self._lookup
+        if values is None:
+            return self._coded_one_by_one(cells)
+        found = pc.index_in(cells.strings.flat, value_set=values).fill_null(len(values)).to_numpy()
+        known = codes[np.arange(len(codes)), found.reshape(cells.strings.missing.shape)[:, self._category_at]]
+        return np.where(cells.strings.missing[:, self._category_at], np.int32(0), known)
+
+    @cached_property
+    def _lookup(self) -> tuple[Any, NDArray[np.int32]]:
+        """All values as an Arrow array, and the code of each in each column, (columns, values + 1); 1 where unknown.
+
+        None in place of the values where there are none, or the codes would need too much room.
+        """
+        import pyarrow as pa
+
+        values = {value: number for number, value in enumerate(dict.fromkeys(chain(*self.categories.values)))}
+        if not 0 < len(self._codes) * len(values) <= _AT_ONCE:
+            return None, np.empty((0, 0), dtype=np.int32)
+        codes = np.ones((len(self._codes), len(values) + 1), dtype=np.int32)
+        for column, known in enumerate(self._codes):
+            codes[column, [values[value] for value in known]] = list(known.values())
+        return pa.array(list(values), pa.large_binary()), codes
+
+    def _coded_one_by_one(self, cells: Cells) -> NDArray[np.int32]:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        if not self._sets:
-            self._sets = [pa.array(values, pa.large_binary()) for values in self.categories.values]
-        found = pc.index_in(cells.strings.arrow(at), value_set=self._sets[column]).fill_null(-1).to_numpy() + 2
-        return np.where(cells.strings.missing[:, at], 0, found).astype(np.int32)
+        codes = np.empty((len(cells.numbers), len(self._codes)), dtype=np.int32)
+        for column, (at, values) in enumerate(zip(self._category_at, self.categories.values, strict=True)):
+            known = pa.array(values, pa.large_binary())
+            found = pc.index_in(cells.strings.arrow(at), value_set=known).fill_null(-1).to_numpy() + 2
+            codes[:, column] = np.where(cells.strings.missing[:, at], 0, found)
+        return codes
 
     def _blocks(self, numbers: NDArray[np.float64], codes: NDArray[np.int32], words: NDArray[np.float32]) -> Blocks:
         blocks: dict[str, Dense | Codes] = {}

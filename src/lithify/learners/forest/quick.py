@@ -104,7 +104,7 @@ def _lanes(forest: Forest, clearing: Clearing, parts: int) -> tuple[NDArray[Any]
 
 
 def _bits(forest: Forest, clearing: Clearing, parts: int) -> tuple[NDArray[Any], ...]:
-    """The nodes with sets of few codes. A lane is eight codes of a column; the code after all known ones is any other."""
+    """The nodes with sets of few codes. A lane is eight codes of a column, and one more for all that no set knows."""
     node, part, mask = clearing
     feature = forest.feature[node]
     number = (np.cumsum(forest.flags == CATEGORICAL) - 1)[node]

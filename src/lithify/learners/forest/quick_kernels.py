@@ -4,8 +4,8 @@ The leaves of a tree, from left to right, are the bits of a set that begins with
 "right" clears the leaves to its left; the lowest bit that is left over is the leaf where the row ends (Lucchese et al.
 2015, "QuickScorer", doi:10.1145/2766462.2767733; Lucchese et al. 2016, doi:10.1145/2911451.2914758 for blocks of rows).
 The sets are cut into parts of 8 leaves: most nodes clear leaves of one part only, and are asked there, and a processor
-clears bytes of 64 rows at a time. Values are first cut into bins by the thresholds that the forest has itself, so that a
-comparison of bins gives exactly what the comparison of numbers gives; codes of categories become bits.
+clears bytes of 64 rows at a time. Values are first cut into bins by the thresholds that the forest has itself, so that
+a comparison of bins gives exactly what the comparison of numbers gives; codes of categories become bits.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ from lithify.errors import MalformedContainer
 from lithify.features.base import Features
 from lithify.learners.forest.forest import Forest
 
-SCORED = 512
-"""Rows scored at a time."""
+SCORED, FEWEST = 512, 128
+"""Rows scored at a time at most, and how many are worth a thread."""
 
 Partial = dict[str, NDArray[Any]]
 """What one grain contributes. A name that several grains give has one shape and dtype and is summed; other names are
@@ -203,7 +203,9 @@ class Learner(ABC):
 
     def score(self, state: State, features: Features, fitted: State, contents: Sequence[bytes]) -> NDArray[np.float64]:
         """Raw scores of contents, some at a time on all cores: memory stays flat, blocks stay in the cache."""
-        pieces = [contents[at : at + SCORED] for at in range(0, len(contents), SCORED)]
+        rounds = -(-len(contents) // (SCORED * cores())) or 1
+        size = max(FEWEST, -(-len(contents) // (rounds * cores())))
+        pieces = [contents[at : at + size] for at in range(0, len(contents), size)]
 
         def one(piece: Sequence[bytes]) -> NDArray[np.float64]:
             return self.predict(state, features.transform(fitted, piece))

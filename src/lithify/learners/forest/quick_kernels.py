@@ -19,7 +19,10 @@ from lithify.kernels import kernel, peer
 TINY = peer("lithify.learners.forest.kernels").TINY
 
 BLOCK = 512
-"""Rows at a time: what is done once for a block outweighs the rest in smaller ones."""
+"""Rows at a time, at most: what is done once for a block outweighs the rest in smaller ones."""
+
+ABREAST = 64
+"""Rows that a processor can look at in one go; the last block is as many of them as it needs."""
 
 TOGETHER = 4
 """Nodes at a time; a part is filled up with nodes that clear nothing."""
@@ -121,27 +124,27 @@ def look_up(rows: Any, first: int, many: int, columns: Any, codes: Any) -> None:
 
 
 @kernel
-def leave(begin: int, end: int, lane: Any, edge: Any, mask: Any, bins: Any, word: Any) -> None:
-    """Clears the leaves that rows of the block cannot end in, by some nodes with thresholds."""
+def leave(begin: int, end: int, lane: Any, edge: Any, mask: Any, bins: Any, word: Any, size: int) -> None:
+    """Clears the leaves that the first rows of the block cannot end in, by some nodes with thresholds."""
     for at in range(begin, end, TOGETHER):
         a, b, c, d = lane[at], lane[at + 1], lane[at + 2], lane[at + 3]
         ea, eb, ec, ed = edge[at], edge[at + 1], edge[at + 2], edge[at + 3]
         ma, mb, mc, md = mask[at], mask[at + 1], mask[at + 2], mask[at + 3]
         full = ~(ma ^ ma)
-        for r in range(BLOCK):
+        for r in range(size):
             both = (ma if bins[a, r] > ea else full) & (mb if bins[b, r] > eb else full)
             word[r] &= both & (mc if bins[c, r] > ec else full) & (md if bins[d, r] > ed else full)
 
 
 @kernel
-def leave_codes(begin: int, end: int, lane: Any, gone: Any, mask: Any, bits: Any, word: Any) -> None:
+def leave_codes(begin: int, end: int, lane: Any, gone: Any, mask: Any, bits: Any, word: Any, size: int) -> None:
     """The same by some nodes with sets of codes; ``gone`` has the bits of the codes that go right."""
     for at in range(begin, end, TOGETHER):
         a, b, c, d = lane[at], lane[at + 1], lane[at + 2], lane[at + 3]
         ga, gb, gc, gd = gone[at], gone[at + 1], gone[at + 2], gone[at + 3]
         ma, mb, mc, md = mask[at], mask[at + 1], mask[at + 2], mask[at + 3]
         full = ~(ma ^ ma)
-        for r in range(BLOCK):
+        for r in range(size):
             both = (ma if bits[a, r] & ga else full) & (mb if bits[b, r] & gb else full)
             word[r] &= both & (mc if bits[c, r] & gc else full) & (md if bits[d, r] & gd else full)
 
@@ -156,7 +159,7 @@ def choose(word: Any, part: int, chosen: Any, place: Any) -> None:
 
 
 @kernel
-def end(chosen: Any, place: Any, leaf: Any) -> None:
+def find(chosen: Any, place: Any, leaf: Any) -> None:
     """The leaf of each row, counted from left to right: the lowest bit of its part.
 
     Every result is cut to 8 bits at once, or compilers calculate with 64.
@@ -211,6 +214,7 @@ def add_trees(
     sums = np.zeros((totals.shape[1], BLOCK), dtype=np.float64)
     for first in range(0, len(rows), BLOCK):
         many = min(BLOCK, len(rows) - first)
+        size = -(-many // ABREAST) * ABREAST
         cut(rows, first, many, lanes, edges, bins)
         one_hot(rows, first, many, narrow, bits)
         look_up(rows, first, many, wide, codes)
@@ -221,17 +225,18 @@ def add_trees(
             leftmost = part_start[tree]
             for part in range(part_start[tree + 1] - 1, leftmost - 1, -1):
                 word[:] = np.uint8(255)
-                leave(start[part], start[part + 1], lane, edge, mask, bins, word)
-                leave_codes(code_start[part], code_start[part + 1], code_lane, code_gone, code_mask, bits, word)
+                leave(start[part], start[part + 1], lane, edge, mask, bins, word, size)
+                begin, end = code_start[part], code_start[part + 1]
+                leave_codes(begin, end, code_lane, code_gone, code_mask, bits, word, size)
                 for number in range(table_start[part], table_start[part + 1]):
                     some = table_mask[table[number, 1] :]
                     code = codes[table[number, 0]]
-                    for r in range(BLOCK):
+                    for r in range(size):
                         word[r] &= some[code[r]]
                 choose(word, part - leftmost, chosen, place)
-            end(chosen, place, leaf)
+            find(chosen, place, leaf)
             add, its = sums[output[tree]], value[LEAVES * leftmost :]
-            for r in range(BLOCK):
+            for r in range(size):
                 add[r] += its[leaf[r]]
         for r in range(many):
             for k in range(len(sums)):
